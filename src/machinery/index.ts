@@ -1,0 +1,9 @@
+/**
+ * The language that every part speaks: metadata, selectors, quantities, patches, apply, Status errors, time. It knows no
+ * kind and does no I/O; it leans on nothing, so any part, and the browser, can use it.
+ */
+export * from './meta.ts';
+export * from './schema.ts';
+export * from './status.ts';
+export * from './time.ts';
+export * from './json.ts';

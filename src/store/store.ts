@@ -1,0 +1,153 @@
+/**
+ * The store's contract: an ordered map from keys to bytes, in which every successful transaction gets the next
+ * revision, and any moment since the last compaction can be read or watched. Drivers: `memory.ts`, `embedded.ts`;
+ * `store.suite.ts` holds them all to what is written here.
+ *
+ * Keys are ordered by their UTF-16 code units (keys are ASCII in practice). Values are opaque and never copied: whoever
+ * hands one over, either way, must not change it afterwards.
+ */
+
+export interface Entry {
+  key: string;
+  value: Uint8Array;
+  /** The revision that created this key (since its last deletion). */
+  createRevision: number;
+  /** The revision that wrote this value. */
+  modRevision: number;
+}
+
+export interface Put {
+  key: string;
+  value: Uint8Array;
+  /** Handed back on this write's event in this process, and nowhere else: spares watchers from parsing the value. */
+  attachment?: unknown;
+}
+
+export interface Delete {
+  key: string;
+  delete: true;
+  attachment?: unknown;
+}
+
+export interface Compare {
+  key: string;
+  /** The key must have been last written by this revision; 0: the key must not exist. */
+  modRevision: number;
+}
+
+export interface Transaction {
+  compare: Compare[];
+  writes: (Put | Delete)[];
+}
+
+export type TransactionResult =
+  | { ok: true; revision: number }
+  /** `entries`: for each comparison, what the key holds (durably) now. */
+  | { ok: false; revision: number; entries: (Entry | undefined)[] };
+
+export interface Range {
+  /** Inclusive. */
+  start: string;
+  /** Exclusive. */
+  end: string;
+  /** Absent: all. */
+  limit?: number;
+  /** Absent or 0: now. */
+  revision?: number;
+}
+
+export interface RangeResult {
+  entries: Entry[];
+  /** The revision that was read at. */
+  revision: number;
+  /** How many entries of the range follow the last one returned. */
+  remaining: number;
+}
+
+export interface StoreEvent {
+  type: 'put' | 'delete';
+  key: string;
+  revision: number;
+  /** The value written; undefined on a delete. */
+  value: Uint8Array | undefined;
+  createRevision: number;
+  /** What the write replaced, where the store can tell without reading it again. */
+  previousRevision: number;
+  attachment: unknown;
+}
+
+export interface StoreWatch {
+  /** Ends the watch. No event is delivered after it returns. */
+  cancel(): void;
+}
+
+export interface WatchOptions {
+  start: string;
+  end: string;
+  /** The first revision to deliver; absent or 0: from now on. */
+  fromRevision?: number;
+  /** Whole revisions, in order, each once. Called synchronously: it must not block, and must not throw. */
+  onEvents(events: StoreEvent[]): void;
+  /** The watch ended by itself: the store closed or failed. */
+  onEnd(error: Error | undefined): void;
+}
+
+export interface Store {
+  /** The last durable revision. A new store is at 1. */
+  readonly revision: number;
+  /** Revisions at or below this can no longer be read (except as the present) or watched from. */
+  readonly compactedRevision: number;
+
+  get(key: string, revision?: number): Promise<Entry | undefined>;
+  range(range: Range): Promise<RangeResult>;
+
+  /**
+   * Applies all writes, or none. It resolves once the outcome is durable, after the events of its revision were
+   * delivered to every watcher. Transactions take effect in the order of the calls; those made before one flush share it. A
+   * comparison sees transactions that are ahead of it but not yet durable, and its failure is reported only once they are.
+   * Rejects with `StoreFullError` when there is no room (nothing was written; later transactions may succeed) and with
+   * `StoreClosedError` after `close`.
+   */
+  txn(transaction: Transaction): Promise<TransactionResult>;
+
+  /** Throws `CompactedError` when `fromRevision` is compacted. Events since `fromRevision` are delivered first. */
+  watch(options: WatchOptions): StoreWatch;
+
+  /** Forgets what was overwritten or deleted at or before `revision`. Repeating it does nothing. */
+  compact(revision: number): Promise<void>;
+
+  /** Waits for what is under way; everything acknowledged stays. */
+  close(): Promise<void>;
+}
+
+/** The revision asked for is older than what the store keeps. */
+export class CompactedError extends Error {
+  readonly compactedRevision: number;
+  constructor(asked: number, compactedRevision: number) {
+    super(`revision ${asked} has been compacted; the oldest that can be read is ${compactedRevision + 1}`);
+    this.name = 'CompactedError';
+    this.compactedRevision = compactedRevision;
+  }
+}
+
+/** The revision asked for has not happened yet. */
+export class FutureRevisionError extends Error {
+  constructor(asked: number, revision: number) {
+    super(`revision ${asked} has not happened yet; the store is at ${revision}`);
+    this.name = 'FutureRevisionError';
+  }
+}
+
+export class StoreClosedError extends Error {
+  constructor() {
+    super('the store is closed');
+    this.name = 'StoreClosedError';
+  }
+}
+
+export class StoreFullError extends Error {
+  constructor(cause: unknown) {
+    super('the store has no room left on its disk', { cause });
+    this.name = 'StoreFullError';
+  }
+}
