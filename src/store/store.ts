@@ -50,7 +50,7 @@ export interface Range {
   start: string;
   /** Exclusive. */
   end: string;
-  /** Absent: all. */
+  /** Absent: all. 0: none, which leaves the count. */
   limit?: number;
   /** Absent or 0: now. */
   revision?: number;
@@ -71,7 +71,7 @@ export interface StoreEvent {
   /** The value written; undefined on a delete. */
   value: Uint8Array | undefined;
   createRevision: number;
-  /** What the write replaced, where the store can tell without reading it again. */
+  /** The revision of the write that this one replaced; 0: the key did not exist. */
   previousRevision: number;
   attachment: unknown;
 }
@@ -84,11 +84,14 @@ export interface StoreWatch {
 export interface WatchOptions {
   start: string;
   end: string;
-  /** The first revision to deliver; absent or 0: from now on. */
+  /** The first revision to deliver, which may lie in the future; absent or 0: from now on. */
   fromRevision?: number;
   /** Whole revisions, in order, each once. Called synchronously: it must not block, and must not throw. */
   onEvents(events: StoreEvent[]): void;
-  /** The watch ended by itself: the store closed or failed. */
+  /**
+   * The watch ended by itself, for good: the store closed (no error), a compaction overtook it while it was replaying the
+   * past (`CompactedError`), the store failed, or `onEvents` threw.
+   */
   onEnd(error: Error | undefined): void;
 }
 
@@ -105,15 +108,22 @@ export interface Store {
    * Applies all writes, or none. It resolves once the outcome is durable, after the events of its revision were
    * delivered to every watcher. Transactions take effect in the order of the calls; those made before one flush share it. A
    * comparison sees transactions that are ahead of it but not yet durable, and its failure is reported only once they are.
-   * Rejects with `StoreFullError` when there is no room (nothing was written; later transactions may succeed) and with
+   * A transaction that changes nothing (it has no writes, or only deletes what does not exist) takes no revision and answers
+   * with the present one. A key may be written once. Rejects with `StoreFullError` when there is no room (nothing was written; later transactions may succeed) and with
    * `StoreClosedError` after `close`.
    */
   txn(transaction: Transaction): Promise<TransactionResult>;
 
-  /** Throws `CompactedError` when `fromRevision` is compacted. Events since `fromRevision` are delivered first. */
+  /**
+   * Throws `CompactedError` when `fromRevision` is compacted. Events since `fromRevision` are delivered first, in a later
+   * turn. Callbacks may call the store; what they write is delivered after what is being delivered.
+   */
   watch(options: WatchOptions): StoreWatch;
 
-  /** Forgets what was overwritten or deleted at or before `revision`. Repeating it does nothing. */
+  /**
+   * Forgets what was overwritten or deleted at or before `revision`. Repeating it does nothing. Rejects with
+   * `FutureRevisionError` for a revision that has not happened.
+   */
   compact(revision: number): Promise<void>;
 
   /** Waits for what is under way; everything acknowledged stays. */

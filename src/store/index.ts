@@ -1,0 +1,9 @@
+/**
+ * The store: an ordered map from keys to bytes with revisions, compare-and-put transactions, reads and watches from any
+ * moment since the last compaction. What it promises is written at `Store` in `store.ts`, and `store.suite.ts` holds every
+ * driver to it. It knows nothing of Kubernetes: names of keys, the meaning of values, who may read them and when to
+ * compact are its user's. Drivers: `memory` (nothing outlives the process) and `embedded` (one folder, one process, an
+ * answer means durable).
+ */
+export * from './store.ts';
+export { memoryStore } from './memory.ts';
