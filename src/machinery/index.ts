@@ -7,3 +7,4 @@ export * from './schema.ts';
 export * from './status.ts';
 export * from './time.ts';
 export * from './json.ts';
+export * from './quantity.ts';

@@ -37,6 +37,10 @@ export interface Schema {
   readonly embeddedResource?: boolean;
   /** The published definition it came from, such as `io.k8s.api.core.v1.PodSpec`. */
   readonly ref?: string;
+  /** The Go type that Kubernetes decodes it into, as its type errors name it: `int32`, `v1.PullPolicy`. */
+  readonly typeName?: string;
+  /** How Kubernetes writes a zero value: left out, or shown even when the field was absent. Absent: told apart from absence. */
+  readonly zero?: 'omit' | 'show';
   readonly description?: string;
   readonly pattern?: string;
   readonly minimum?: number;
