@@ -1,0 +1,33 @@
+/** The kinds that the node agent reads and writes, by their door. */
+export {
+  configMaps,
+  leases,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  runtimeClasses,
+  secrets,
+  serviceAccounts,
+  services,
+} from '../api/gen/clients.ts';
+export type {
+  ConfigMap,
+  Container,
+  ContainerState,
+  ContainerStatus,
+  EnvVar,
+  ExecAction,
+  HTTPGetAction,
+  LifecycleHandler,
+  Node,
+  Pod,
+  PodCondition,
+  PodStatus,
+  Probe,
+  Secret,
+  Service,
+  Volume,
+  VolumeMount,
+} from '../api/gen/types.ts';

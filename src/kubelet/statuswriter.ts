@@ -1,0 +1,103 @@
+/** Tells the API a pod's status: only when it changed, one write at a time, the newest wins. */
+import { type Client } from '../client/client.ts';
+import { type Clock, equalJson, isStatusError } from '../machinery/index.ts';
+import { type Pod, type PodStatus, pods } from './kinds.ts';
+import type { Log } from './options.ts';
+
+const clearable = [
+  'reason',
+  'message',
+  'podIP',
+  'podIPs',
+  'hostIP',
+  'hostIPs',
+  'initContainerStatuses',
+  'containerStatuses',
+  'ephemeralContainerStatuses',
+] as const;
+
+export class StatusWriter {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #written: PodStatus | undefined;
+  #next: { pod: Pod; status: PodStatus } | undefined;
+  #writing: Promise<void> | undefined;
+  #gone = false;
+
+  constructor(client: Client, clock: Clock, log: Log) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  set(pod: Pod, status: PodStatus): void {
+    if (this.#gone) return;
+    if (!this.#next && equalJson(this.#written ?? ours(pod.status ?? {}), ours(status))) return;
+    this.#next = { pod, status };
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  /** Resolves once everything that was set has been written, or the pod is gone. */
+  async flush(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
+  /** The API's object is gone: nothing more is written. */
+  forget(): void {
+    this.#gone = true;
+    this.#next = undefined;
+  }
+
+  async #write(): Promise<void> {
+    let wait = 200;
+    while (this.#next && !this.#gone) {
+      const { pod, status } = this.#next;
+      this.#next = undefined;
+      if (this.#written && equalJson(this.#written, ours(status))) continue;
+      try {
+        await this.#patch(pod, status);
+        this.#written = ours(status);
+        wait = 200;
+      } catch (error) {
+        if (isStatusError(error, 'NotFound') || (isStatusError(error, 'Conflict') && /uid/i.test(error.message))) {
+          this.forget();
+          return;
+        }
+        this.#log.warn({ pod: pod.metadata.name, error: String(error) }, 'cannot write a pod status; trying again');
+        this.#next ??= { pod, status };
+        await this.#clock.sleep(wait);
+        wait = Math.min(wait * 2, 10_000);
+      }
+    }
+  }
+
+  async #patch(pod: Pod, status: PodStatus): Promise<void> {
+    const { name = '', namespace, uid } = pod.metadata;
+    const before = this.#written ?? pod.status ?? {};
+    const body: Record<string, unknown> = { ...ours(status) };
+    for (const field of clearable) if (status[field] === undefined && before[field] !== undefined) body[field] = null;
+    for (const field of ['podIPs', 'hostIPs'] as const) {
+      // These lists merge by address: what is no longer there has to be replaced outright.
+      if (status[field] && before[field] && !equalJson(status[field], before[field])) {
+        body[field] = [{ $patch: 'replace' }, ...status[field]];
+      }
+    }
+    await this.#client.patch(
+      pods,
+      { name, namespace },
+      { type: 'strategic', body: { metadata: { uid }, status: body } },
+      { subresource: 'status', fieldManager: 'kubelet' },
+    );
+  }
+}
+
+const kinds = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']);
+
+/** Without the conditions that belong to others. */
+function ours(status: PodStatus): PodStatus {
+  if (!status.conditions) return status;
+  return { ...status, conditions: status.conditions.filter(({ type }) => kinds.has(type)) };
+}
