@@ -7,3 +7,5 @@
  */
 export * from './store.ts';
 export { memoryStore } from './memory.ts';
+export { type EmbeddedOptions, openEmbeddedStore } from './embedded/index.ts';
+export { StoreLockedError } from './embedded/lock.ts';

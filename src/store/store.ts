@@ -161,3 +161,23 @@ export class StoreFullError extends Error {
     this.name = 'StoreFullError';
   }
 }
+
+/** What is on disk is not what was written. Nothing was changed. */
+export class StoreCorruptError extends Error {
+  constructor(directory: string, what: string, cause?: unknown) {
+    super(`the data folder ${directory} is damaged: ${what}; restore it from a backup, or start with an empty folder`, {
+      cause,
+    });
+    this.name = 'StoreCorruptError';
+  }
+}
+
+/** The data was written by a newer version. Nothing was changed. */
+export class StoreVersionError extends Error {
+  constructor(directory: string, found: number, known: number) {
+    super(
+      `the data folder ${directory} has format ${found}, written by a newer version; this version knows formats up to ${known}: run the newer version, or choose another folder`,
+    );
+    this.name = 'StoreVersionError';
+  }
+}
