@@ -8,5 +8,7 @@ export * from './gen/clients.ts';
 export type * from './kind.ts';
 export { definition, definitionNames, definitionOf, gvkOfDefinition, kubernetesVersion } from './definitions.ts';
 export { DecodeError, type Decoder, decoderOf } from './decode.ts';
+export { convertKind, storageVersionOf } from './convert.ts';
+export { type Validator, validatorOf } from './validate.ts';
 export { kindOfGvk, kindOfResource, kinds } from './kinds.ts';
 export { age, humanDuration } from './columns.ts';
