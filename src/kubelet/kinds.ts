@@ -11,7 +11,7 @@ export {
   secrets,
   serviceAccounts,
   services,
-} from '../api/gen/clients.ts';
+} from '../api/index.ts';
 export type {
   ConfigMap,
   Container,
@@ -30,4 +30,4 @@ export type {
   Service,
   Volume,
   VolumeMount,
-} from '../api/gen/types.ts';
+} from '../api/index.ts';

@@ -58,7 +58,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const follow = { client, clock, log };
   const allServices = reflect({ ...follow, resource: services });
   const sources = new Sources(context);
-  let node: NodeReporter | undefined;
+  const late: { node?: NodeReporter } = {};
 
   const shared: Shared = {
     context,
@@ -66,14 +66,14 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     tokens: new Tokens(client, clock),
     pullBackoff: new Backoff(clock),
     memory: memoryBytes(context.capacity),
-    allocatable: () => node?.allocatable() ?? allocatableOf(context.capacity, context.reserved),
+    allocatable: () => late.node?.allocatable() ?? allocatableOf(context.capacity, context.reserved),
     services: async () => {
       await allServices.synced;
       return allServices.items.values();
     },
     otherPods: (uid) =>
       [...workers.values()].filter((worker) => worker.uid !== uid && worker.active).map((worker) => worker.pod),
-    nodeLabels: () => node?.labels() ?? {},
+    nodeLabels: () => late.node?.labels() ?? {},
   };
   sources.onChange = (uid) => {
     const worker = workers.get(uid);
@@ -98,15 +98,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     worker.update(pod);
   };
 
-  const server = context.server
-    ? await startServer(
-        context,
-        context.server,
-        (key) => lookup(workers, key),
-        () => [...workers.values()],
-      )
-    : undefined;
-  node = await startNode(context, server?.port ?? 0);
+  const server =
+    context.server &&
+    (await startServer(context, context.server, {
+      find: (key) => lookup(workers, key),
+      all: () => [...workers.values()],
+    }));
+  late.node = await startNode(context, server?.port ?? 0);
   const bound = reflect({
     ...follow,
     resource: pods,
@@ -138,14 +136,14 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       bound.stop();
       allServices.stop();
       sources.stop();
-      node?.stop();
+      late.node?.stop();
       await server?.stop();
       await Promise.all(Array.from(workers.values(), (worker) => worker.stop()));
     },
   };
 }
 
-export function lookup(
+function lookup(
   workers: ReadonlyMap<string, PodWorker>,
   key: { namespace: string; name: string; uid?: string },
 ): PodWorker | undefined {

@@ -10,7 +10,7 @@ const keptPerContainer = 1;
 export async function removeOldContainers(work: Work): Promise<void> {
   const { runtime } = work.shared.context;
   const seen = new Map<string, number>();
-  for (const container of [...work.truth.containers]) {
+  for (const container of work.truth.containers) {
     const count = seen.get(container.metadata.name) ?? 0;
     seen.set(container.metadata.name, count + 1);
     if (count <= keptPerContainer || container.state === 'Running') continue;
@@ -30,8 +30,8 @@ export async function removeOldContainers(work: Work): Promise<void> {
 /** The pod is gone from the API, and nothing of it runs: all of it goes. */
 export async function removePod(work: Work): Promise<void> {
   const { context } = work.shared;
-  for (const container of [...work.truth.containers]) await context.runtime.removeContainer(container.id);
-  for (const sandbox of [...work.truth.sandboxes]) await context.runtime.removePodSandbox(sandbox.id);
+  for (const container of work.truth.containers) await context.runtime.removeContainer(container.id);
+  for (const sandbox of work.truth.sandboxes) await context.runtime.removePodSandbox(sandbox.id);
   work.truth = { sandboxes: [], containers: [] };
   await tearDownVolumes(context.directory, work.uid);
   await rm(podDirectory(work), { recursive: true, force: true });

@@ -8,7 +8,8 @@ import { ready, startWorld } from './testkit/world.ts';
 
 const web = { name: 'web', image: 'web:1' };
 const container = (pod: AnyObject | undefined, index = 0) => pod?.status?.containerStatuses?.[index];
-const restarts = (count: number) => (pod: AnyObject | undefined) => container(pod)?.restartCount === count && container(pod)?.state.running !== undefined;
+const restarts = (count: number) => (pod: AnyObject | undefined) =>
+  container(pod)?.restartCount === count && container(pod)?.state.running !== undefined;
 
 test('a container that ends runs again, then waits ten seconds, then twenty', async () => {
   await using world = await startWorld();
@@ -19,7 +20,10 @@ test('a container that ends runs again, then waits ten seconds, then twenty', as
   assert.equal(container(world.pod()).lastState.terminated.exitCode, 1);
   world.runtime.exit('web', 1);
   await world.until('a wait', (pod) => container(pod)?.state.waiting?.reason === 'CrashLoopBackOff');
-  assert.match(container(world.pod()).state.waiting.message, /^back-off 10s restarting failed container=web pod=web_default\(/);
+  assert.match(
+    container(world.pod()).state.waiting.message,
+    /^back-off 10s restarting failed container=web pod=web_default\(/,
+  );
   await world.clock.advance(9_000);
   assert.equal(container(world.pod()).restartCount, 1);
   await world.clock.advance(1_001);
@@ -28,11 +32,18 @@ test('a container that ends runs again, then waits ten seconds, then twenty', as
   await world.until('a longer wait', (pod) => container(pod)?.state.waiting?.message.startsWith('back-off 20s'));
   await world.clock.advance(20_001);
   await world.until('a third restart', restarts(3));
-  assert.equal((await world.runtime.listContainers()).length, 2, 'one ended container is kept beside the one that runs');
+  assert.equal(
+    (await world.runtime.listContainers()).length,
+    2,
+    'one ended container is kept beside the one that runs',
+  );
 });
 
 test('a pod that never restarts ends as Succeeded or Failed, as its containers did', async () => {
-  for (const [code, phase] of [[0, 'Succeeded'], [3, 'Failed']] as const) {
+  for (const [code, phase] of [
+    [0, 'Succeeded'],
+    [3, 'Failed'],
+  ] as const) {
     await using world = await startWorld();
     world.run({ restartPolicy: 'Never', containers: [web] });
     await world.until('Ready', ready);
@@ -46,7 +57,11 @@ test('a pod that never restarts ends as Succeeded or Failed, as its containers d
 test('init containers run one after the other, a sidecar goes on, and the application comes last', async () => {
   await using world = await startWorld();
   world.run({
-    initContainers: [{ name: 'first', image: 'a:1' }, { name: 'side', image: 'a:1', restartPolicy: 'Always' }, { name: 'second', image: 'a:1' }],
+    initContainers: [
+      { name: 'first', image: 'a:1' },
+      { name: 'side', image: 'a:1', restartPolicy: 'Always' },
+      { name: 'second', image: 'a:1' },
+    ],
     containers: [web],
   });
   await world.until('first runs', () => world.runtime.calls.includes('start first'));
@@ -58,7 +73,10 @@ test('init containers run one after the other, a sidecar goes on, and the applic
   assert.equal(world.pod()?.status.phase, 'Pending');
   world.runtime.exit('second', 0);
   await world.until('Ready', ready);
-  assert.deepEqual(world.runtime.calls.filter((call) => call.startsWith('start')), ['start first', 'start side', 'start second', 'start web']);
+  assert.deepEqual(
+    world.runtime.calls.filter((call) => call.startsWith('start')),
+    ['start first', 'start side', 'start second', 'start web'],
+  );
   world.runtime.exit('side', 1);
   await world.until('the sidecar runs again', (pod) => pod?.status.initContainerStatuses[1].restartCount === 1);
   assert.equal(world.pod()?.status.phase, 'Running');
@@ -75,7 +93,11 @@ test('an init container that fails ends a pod that never restarts', async () => 
 
 test('sidecars are ended once the application is done', async () => {
   await using world = await startWorld();
-  world.run({ restartPolicy: 'Never', initContainers: [{ name: 'side', image: 'a:1', restartPolicy: 'Always' }], containers: [web] });
+  world.run({
+    restartPolicy: 'Never',
+    initContainers: [{ name: 'side', image: 'a:1', restartPolicy: 'Always' }],
+    containers: [web],
+  });
   await world.until('Ready', ready);
   world.runtime.exit('web', 0);
   await world.until('Succeeded', (pod) => pod?.status.phase === 'Succeeded');
@@ -145,20 +167,32 @@ test('an image that may not be pulled and is not there says so', async () => {
 
 test('a missing ConfigMap is told, and the container starts once it is there', async () => {
   await using world = await startWorld();
-  world.run({ containers: [{ ...web, env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }] });
+  world.run({
+    containers: [{ ...web, env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }],
+  });
   await world.until('the reason', (pod) => container(pod)?.state.waiting.reason === 'CreateContainerConfigError');
   assert.equal(container(world.pod()).state.waiting.message, 'configmaps "settings" not found');
   world.api.put(configMaps, { metadata: { name: 'settings', namespace: 'default' }, data: { a: '1' } });
   await world.until('Ready', ready);
   const [config] = world.runtime.configs.values();
-  assert.deepEqual(config?.env.find(({ name }) => name === 'A'), { name: 'A', value: '1' });
+  assert.deepEqual(
+    config?.env.find(({ name }) => name === 'A'),
+    { name: 'A', value: '1' },
+  );
 });
 
 test('a ConfigMap volume follows its ConfigMap', async () => {
   await using world = await startWorld();
-  world.run({ volumes: [{ name: 'v', configMap: { name: 'settings' } }], containers: [{ ...web, volumeMounts: [{ name: 'v', mountPath: '/etc/v' }] }] });
+  world.run({
+    volumes: [{ name: 'v', configMap: { name: 'settings' } }],
+    containers: [{ ...web, volumeMounts: [{ name: 'v', mountPath: '/etc/v' }] }],
+  });
   await world.until('FailedMount', () => world.events.some((line) => line.includes('FailedMount')));
-  assert.ok(world.events.includes('Warning FailedMount: MountVolume.SetUp failed for volume "v" : configmaps "settings" not found'));
+  assert.ok(
+    world.events.includes(
+      'Warning FailedMount: MountVolume.SetUp failed for volume "v" : configmaps "settings" not found',
+    ),
+  );
   world.api.put(configMaps, { metadata: { name: 'settings', namespace: 'default' }, data: { a: '1' } });
   await world.until('Ready', ready);
   const [config] = world.runtime.configs.values();
@@ -202,7 +236,11 @@ test('a changed image replaces the container', async () => {
   await using world = await startWorld();
   const pod = world.run({ containers: [web] });
   await world.until('Ready', ready);
-  world.api.put(pods, { ...world.pod(), metadata: { ...pod.metadata, generation: 2 }, spec: { ...pod.spec, containers: [{ ...web, image: 'web:2' }] } });
+  world.api.put(pods, {
+    ...world.pod(),
+    metadata: { ...pod.metadata, generation: 2 },
+    spec: { ...pod.spec, containers: [{ ...web, image: 'web:2' }] },
+  });
   await world.until('the new one', (now) => container(now)?.image === 'web:2' && ready(now));
   assert.equal(container(world.pod()).restartCount, 1);
   assert.ok(world.events.includes('Normal Killing: Container web definition changed, will be restarted'));
@@ -212,7 +250,9 @@ test('a liveness probe that fails three times restarts the container', async () 
   await using world = await startWorld();
   let code = 0;
   world.runtime.onExec = async () => code;
-  world.run({ containers: [{ ...web, livenessProbe: { exec: { command: ['check'] }, periodSeconds: 5, failureThreshold: 3 } }] });
+  world.run({
+    containers: [{ ...web, livenessProbe: { exec: { command: ['check'] }, periodSeconds: 5, failureThreshold: 3 } }],
+  });
   await world.until('Ready', ready);
   code = 1;
   await world.clock.advance(11_000);
@@ -228,11 +268,13 @@ test('readiness comes and goes with its probe, and waits for the startup probe',
   let serving = 1;
   world.runtime.onExec = async ([command]) => (command === 'up' ? up : serving);
   world.run({
-    containers: [{
-      ...web,
-      startupProbe: { exec: { command: ['up'] }, periodSeconds: 1, failureThreshold: 30 },
-      readinessProbe: { exec: { command: ['serving'] }, periodSeconds: 1 },
-    }],
+    containers: [
+      {
+        ...web,
+        startupProbe: { exec: { command: ['up'] }, periodSeconds: 1, failureThreshold: 30 },
+        readinessProbe: { exec: { command: ['serving'] }, periodSeconds: 1 },
+      },
+    ],
   });
   await world.until('it runs', (pod) => container(pod)?.state.running !== undefined);
   serving = 0;

@@ -42,7 +42,7 @@ export function reflect<T extends KubeObject = AnyObject>(follow: Follow<T>): Re
     const { signal } = stopping;
     const list = await follow.client.list(follow.resource, { ...follow.selection, signal });
     const present = new Set(list.items.map(keyOf));
-    for (const [key, old] of [...items]) if (!present.has(key)) remove(old);
+    for (const [key, old] of items) if (!present.has(key)) remove(old);
     for (const object of list.items) set(object);
     synced.resolve();
     let resourceVersion = list.metadata.resourceVersion;

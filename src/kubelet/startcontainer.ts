@@ -17,7 +17,7 @@ import { RuntimeError } from './runtime/runtime.ts';
 import type { Image } from './runtime/services.ts';
 import { securityOf } from './security.ts';
 import { serviceEnv } from './servicelinks.ts';
-import { latest } from './truth.ts';
+import { latest, readySandbox } from './truth.ts';
 import { readText } from './volumes/read.ts';
 import { type Work, podLogDirectory } from './work.ts';
 
@@ -44,6 +44,9 @@ export async function startContainer(work: Work, { container, kind }: Start, san
   } catch (error) {
     if (work.signal.aborted) return false;
     explain(work, container, step, error);
+    // The sandbox may have died under the container: then the plan is another one.
+    await work.touchSandbox(sandbox.id);
+    if (readySandbox(work.truth)?.id !== sandbox.id) work.again();
     return false;
   } finally {
     work.publish();
@@ -80,7 +83,8 @@ function explain(work: Work, container: Container, step: string, error: unknown)
   const message = (error as Error).message;
   if (error instanceof PullError) {
     work.waiting.set(container.name, { reason: error.reason, message });
-    if (!error.known && error.reason !== 'ImagePullBackOff') work.event('Warning', 'Failed', `Error: ${error.reason}`, container);
+    if (!error.known && error.reason !== 'ImagePullBackOff')
+      work.event('Warning', 'Failed', `Error: ${error.reason}`, container);
     work.wakeAt(error.retryAt ?? clock.now() + 10_000);
     return;
   }

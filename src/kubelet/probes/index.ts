@@ -81,7 +81,7 @@ export class PodProbes implements Health {
   }
 
   stop(): void {
-    for (const id of [...this.#watched.keys()]) this.end(id);
+    for (const id of this.#watched.keys()) this.end(id);
   }
 
   started(_container: Container, id: string): boolean {

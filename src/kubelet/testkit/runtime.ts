@@ -81,8 +81,8 @@ export function testRuntime(clock: Clock): TestRuntime {
     async stopPodSandbox(id) {
       const found = sandboxes.get(id);
       if (!found) return;
-      for (const container of containers.values()) if (container.sandboxId === id) end(container.id, 137);
       sandboxes.set(id, { ...found, state: 'NotReady', ips: [] });
+      for (const container of containers.values()) if (container.sandboxId === id) end(container.id, 137);
       calls.push(`stop sandbox`);
     },
     removePodSandbox: async (id) => void sandboxes.delete(id),

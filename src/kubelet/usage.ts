@@ -1,0 +1,160 @@
+/** What pods use, as `/stats/summary` and `/metrics/resource` tell it. */
+import { cpus, freemem, totalmem } from 'node:os';
+import { formatTime } from '../machinery/index.ts';
+import type { Context } from './options.ts';
+import type { PodWorker } from './podworker.ts';
+import type { ContainerStats } from './runtime/runtime.ts';
+
+interface Usage {
+  worker: PodWorker;
+  containers: { name: string; startedAt: number; stats: ContainerStats }[];
+}
+
+async function usageOf(context: Context, workers: PodWorker[]): Promise<Usage[]> {
+  return Promise.all(
+    workers.map(async (worker) => {
+      const running = worker.truth.containers.filter(({ state }) => state === 'Running');
+      const containers = await Promise.all(
+        running.map(async ({ id, metadata, startedAt }) => {
+          const stats = await context.runtime.containerStats(id).catch(() => undefined);
+          return stats ? [{ name: metadata.name, startedAt, stats }] : [];
+        }),
+      );
+      return { worker, containers: containers.flat() };
+    }),
+  );
+}
+
+/** CPU of the machine since it started, in nanoseconds. */
+function machineCpu(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) * 1e6;
+}
+
+const rates = new WeakMap<Context, Map<string, { at: number; cpu: number; rate: number }>>();
+
+/** Nanocores since the last look (at least a second ago). */
+function nanoCores(context: Context, key: string, cpu: number): number {
+  const known = rates.get(context) ?? new Map();
+  rates.set(context, known);
+  const now = context.clock.monotonic();
+  const last = known.get(key);
+  if (!last) {
+    known.set(key, { at: now, cpu, rate: 0 });
+    return 0;
+  }
+  if (now - last.at < 1000) return last.rate;
+  const rate = Math.max(0, Math.round(((cpu - last.cpu) / (now - last.at)) * 1000));
+  known.set(key, { at: now, cpu, rate });
+  return rate;
+}
+
+export async function statsSummary(context: Context, workers: PodWorker[]): Promise<object> {
+  const time = formatTime(context.clock.now());
+  const usages = await usageOf(context, workers);
+  const shape = (key: string, cpu: number, workingSet: number, memory: number) => ({
+    cpu: { time, usageNanoCores: nanoCores(context, key, cpu), usageCoreNanoSeconds: Math.round(cpu) },
+    memory: { time, usageBytes: memory, workingSetBytes: workingSet, rssBytes: workingSet },
+  });
+  const used = totalmem() - freemem();
+  forgetOld(context, usages);
+  return {
+    node: { nodeName: context.nodeName, startTime: time, ...shape('', machineCpu(), used, used) },
+    pods: usages.map(({ worker, containers }) => {
+      const { name, namespace, uid } = worker.pod.metadata;
+      const sum = (of: (stats: ContainerStats) => number) =>
+        containers.reduce((total, { stats }) => total + of(stats), 0);
+      return {
+        podRef: { name, namespace, uid },
+        startTime: worker.status.startTime ?? time,
+        ...shape(
+          `${uid}`,
+          sum((stats) => stats.cpuNanoseconds),
+          sum((stats) => stats.workingSetBytes),
+          sum((stats) => stats.memoryBytes),
+        ),
+        containers: containers.map((each) => ({
+          name: each.name,
+          startTime: formatTime(each.startedAt),
+          ...shape(
+            `${uid}/${each.name}`,
+            each.stats.cpuNanoseconds,
+            each.stats.workingSetBytes,
+            each.stats.memoryBytes,
+          ),
+        })),
+      };
+    }),
+  };
+}
+
+function forgetOld(context: Context, usages: Usage[]): void {
+  const alive = new Set(usages.map(({ worker }) => worker.uid));
+  const known = rates.get(context);
+  for (const key of known?.keys() ?? []) if (key !== '' && !alive.has(key.split('/')[0] as string)) known?.delete(key);
+}
+
+export async function resourceMetrics(context: Context, workers: PodWorker[]): Promise<string> {
+  const usages = await usageOf(context, workers);
+  const now = Math.round(context.clock.now());
+  const lines: string[] = [];
+  const family = (name: string, type: string, rows: [string, number][]) => {
+    lines.push(`# TYPE ${name} ${type}`);
+    for (const [labels, value] of rows) lines.push(`${name}${labels} ${value} ${now}`);
+  };
+  const each = (of: (stats: ContainerStats) => number): [string, number][] =>
+    usages.flatMap(({ worker, containers }) =>
+      containers.map(({ name, stats }): [string, number] => [
+        labelsOf({ container: name, ...podOf(worker) }),
+        of(stats),
+      ]),
+    );
+  const pods = (of: (stats: ContainerStats) => number): [string, number][] =>
+    usages.map(({ worker, containers }) => [
+      labelsOf(podOf(worker)),
+      containers.reduce((sum, { stats }) => sum + of(stats), 0),
+    ]);
+  family(
+    'container_cpu_usage_seconds_total',
+    'counter',
+    each(({ cpuNanoseconds }) => cpuNanoseconds / 1e9),
+  );
+  family(
+    'container_memory_working_set_bytes',
+    'gauge',
+    each(({ workingSetBytes }) => workingSetBytes),
+  );
+  family(
+    'container_start_time_seconds',
+    'gauge',
+    usages.flatMap(({ worker, containers }) =>
+      containers.map(({ name, startedAt }): [string, number] => [
+        labelsOf({ container: name, ...podOf(worker) }),
+        startedAt / 1000,
+      ]),
+    ),
+  );
+  family('node_cpu_usage_seconds_total', 'counter', [['', machineCpu() / 1e9]]);
+  family('node_memory_working_set_bytes', 'gauge', [['', totalmem() - freemem()]]);
+  family(
+    'pod_cpu_usage_seconds_total',
+    'counter',
+    pods(({ cpuNanoseconds }) => cpuNanoseconds / 1e9),
+  );
+  family(
+    'pod_memory_working_set_bytes',
+    'gauge',
+    pods(({ workingSetBytes }) => workingSetBytes),
+  );
+  family('resource_scrape_error', 'gauge', [['', 0]]);
+  return `${lines.join('\n')}\n`;
+}
+
+function podOf({ pod }: PodWorker): Record<string, string> {
+  return { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name ?? '' };
+}
+
+function labelsOf(labels: Record<string, string>): string {
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(',')}}`;
+}
