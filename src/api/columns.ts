@@ -41,3 +41,78 @@ export const ageColumn: Column<AnyObject> = {
   type: 'string',
   value: (object, now) => age(object.metadata.creationTimestamp, now),
 };
+
+/** When it was made: what kinds without columns of their own show. */
+export const createdColumn: Column<AnyObject> = {
+  name: 'Created At',
+  type: 'date',
+  value: (object) => object.metadata.creationTimestamp ?? null,
+};
+
+type Cell<T> = (object: T, now: number) => string;
+
+/** A column of text. */
+export function text<T>(name: string, value: Cell<T>): Column<T> {
+  return { name, type: 'string', value };
+}
+
+/** A column of text that only `-o wide` shows. */
+export function wide<T>(name: string, value: Cell<T>): Column<T> {
+  return { name, type: 'string', priority: 1, value };
+}
+
+export function integer<T>(name: string, value: (object: T) => number | undefined): Column<T> {
+  return { name, type: 'integer', value: (object) => value(object) ?? 0 };
+}
+
+export function boolean<T>(name: string, value: (object: T) => boolean | undefined): Column<T> {
+  return { name, type: 'boolean', value: (object) => value(object) ?? false };
+}
+
+export const orNone = (value: string | undefined): string => value || '<none>';
+
+interface SelectorLike {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+/** A label selector as one line. */
+export function formatSelector(selector: SelectorLike | undefined): string {
+  const terms: [string, string][] = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => [
+    key,
+    `${key}=${value}`,
+  ]);
+  for (const { key, operator, values = [] } of selector?.matchExpressions ?? []) {
+    const list = `(${values.toSorted().join(',')})`;
+    const forms: Record<string, string> = {
+      In: `${key} in ${list}`,
+      NotIn: `${key} notin ${list}`,
+      Exists: key,
+      DoesNotExist: `!${key}`,
+    };
+    terms.push([key, forms[operator] ?? '<invalid>']);
+  }
+  return orNone(
+    terms
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, term]) => term)
+      .join(','),
+  );
+}
+
+export function formatLabels(labels: Record<string, string> | undefined): string {
+  return formatSelector({ matchLabels: labels });
+}
+
+interface ContainerLike {
+  name: string;
+  image?: string;
+}
+
+/** The wide columns of what makes Pods from a template. */
+export function containerColumns<T>(containersOf: (object: T) => readonly ContainerLike[] | undefined): Column<T>[] {
+  return [
+    wide('Containers', (object) => (containersOf(object) ?? []).map((container) => container.name).join(',')),
+    wide('Images', (object) => (containersOf(object) ?? []).map((container) => container.image ?? '').join(',')),
+  ];
+}

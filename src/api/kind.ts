@@ -38,7 +38,10 @@ export interface Kind<T extends AnyObject = any> extends Resource<T> {
   default?(object: T): void;
   /** Drops or sets what a writer may not choose (other than `status`, which the server keeps apart), in place. */
   prepare?(object: T, old: T | undefined): void;
-  /** Rules beyond the schema. `old` on update. */
-  validate?(object: T, old: T | undefined): StatusCause[];
+  /**
+   * Rules beyond the schema. `old` on update. `subresource` is the one that is written through (`''`: the object itself); absent,
+   * what any of them may change passes.
+   */
+  validate?(object: T, old: T | undefined, subresource?: string): StatusCause[];
   readonly columns: readonly Column<T>[];
 }

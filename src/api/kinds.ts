@@ -3,8 +3,9 @@ import type { AnyObject, GroupVersionKind, Schema } from '../machinery/index.ts'
 import { definition } from './definitions.ts';
 import resourceFacts from './gen/resources.json' with { type: 'json' };
 import type { Column, Kind, Subresource, Verb } from './kind.ts';
-import { type Override, overrides } from './overrides.ts';
-import { ageColumn, nameColumn } from './columns.ts';
+import type { Override } from './override.ts';
+import { overrides } from './overrides.ts';
+import { createdColumn, nameColumn } from './columns.ts';
 
 interface ResourceFacts {
   group: string;
@@ -20,7 +21,7 @@ interface ResourceFacts {
   definition: string;
 }
 
-const genericColumns: readonly Column<AnyObject>[] = [nameColumn, ageColumn];
+const genericColumns: readonly Column<AnyObject>[] = [nameColumn, createdColumn];
 
 function kindOf(facts: ResourceFacts, override: Override | undefined): Kind {
   const { group, version, resource, kind, singular, namespaced } = facts;

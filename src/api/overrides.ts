@@ -1,8 +1,7 @@
-/** What the kinds' own files add to the generated facts, by `group/version/Kind`. */
-import type { Kind } from './kind.ts';
+/** The list of what the kinds' own files add to the generated facts, by `group/version/Kind`. */
+import { pod } from './core/v1/pod.ts';
+import type { Override } from './override.ts';
 
-export type Override = Partial<
-  Pick<Kind, 'nameRule' | 'countsGenerations' | 'selectableFields' | 'default' | 'prepare' | 'validate' | 'columns'>
->;
-
-export const overrides: Readonly<Record<string, Override>> = {};
+export const overrides: Readonly<Record<string, Override>> = {
+  '/v1/Pod': pod,
+};
