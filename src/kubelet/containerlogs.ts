@@ -44,17 +44,24 @@ export function parseLogQuery(query: URLSearchParams, now: number): LogOptions {
   };
 }
 
+/** Whether the container still writes. */
+export interface Life {
+  ended(): Promise<boolean>;
+  /** Calls when it may have ended; returns how to stop listening. */
+  onEnd(call: () => void): () => void;
+}
+
 const chunkSize = 64 * 1024;
 /** A line longer than this is given in parts. */
 const longestLine = 256 * 1024;
 
-/** Output of the container; ends with the file, or, following, once `ended` says that the container did. */
+/** Output of the container; ends with the file, or, following, once the container did. */
 export async function* readLog(
   path: string,
   options: LogOptions,
   clock: Clock,
   signal: AbortSignal,
-  ended: () => boolean,
+  life: Life,
 ): AsyncGenerator<Buffer> {
   let left = options.limitBytes ?? Infinity;
   const files = [...(await rotated(path)), path];
@@ -62,7 +69,7 @@ export async function* readLog(
   let skip = options.tailLines === undefined ? 0 : first;
   for (const [index, file] of files.entries()) {
     const follow = options.follow && index === files.length - 1;
-    for await (const line of linesOf(file, follow, clock, signal, ended)) {
+    for await (const line of linesOf(file, follow ? { clock, signal, life } : undefined)) {
       const shown = render(line, options);
       if (!shown) continue;
       if (skip > 0) {
@@ -90,7 +97,7 @@ async function rotated(path: string): Promise<string[]> {
 async function firstOfTail(files: string[], options: LogOptions): Promise<number> {
   let count = 0;
   for (const file of files) {
-    for await (const line of linesOf(file, false)) if (render(line, options)) count++;
+    for await (const line of linesOf(file, undefined)) if (render(line, options)) count++;
   }
   return Math.max(0, count - (options.tailLines ?? 0));
 }
@@ -114,25 +121,25 @@ export function render(line: Buffer, { since, stream, timestamps }: LogOptions):
   ]);
 }
 
-async function* linesOf(
-  path: string,
-  follow: boolean,
-  clock?: Clock,
-  signal?: AbortSignal,
-  ended: () => boolean = () => true,
-): AsyncGenerator<Buffer> {
+interface Following {
+  clock: Clock;
+  signal: AbortSignal;
+  life: Life;
+}
+
+async function* linesOf(path: string, following: Following | undefined): AsyncGenerator<Buffer> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
   } catch {
     return;
   }
-  let changes = follow && clock && signal ? new Changes(path, clock, signal) : undefined;
+  let changes = following && new Changes(path, following);
   try {
     const buffer = Buffer.alloc(chunkSize);
     let rest: Buffer = Buffer.alloc(0);
     for (;;) {
-      const over = ended();
+      const over = following ? await following.life.ended() : true;
       const { bytesRead } = await file.read(buffer, 0, chunkSize, null);
       if (bytesRead > 0) {
         const all = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
@@ -144,13 +151,13 @@ async function* linesOf(
         rest = all.length - from > longestLine ? Buffer.alloc(0) : Buffer.from(all.subarray(from));
         continue;
       }
-      if (!changes || signal?.aborted) return;
+      if (!following || !changes || following.signal.aborted) return;
       const next = await reopened(file, path);
       if (next) {
         await file.close();
         file = next;
         changes.stop();
-        changes = new Changes(path, clock as Clock, signal as AbortSignal);
+        changes = new Changes(path, following);
         continue;
       }
       // Asked before the last read: what was written before the end has been given.
@@ -178,12 +185,14 @@ class Changes {
   readonly #watcher: FSWatcher | undefined;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #unlisten: () => void;
   #wake: (() => void) | undefined;
   #changed = false;
 
-  constructor(path: string, clock: Clock, signal: AbortSignal) {
+  constructor(path: string, { clock, signal, life }: Following) {
     this.#clock = clock;
     this.#signal = signal;
+    this.#unlisten = life.onEnd(() => this.#fire());
     try {
       this.#watcher = watch(path, { persistent: false }, () => this.#fire());
       this.#watcher.on('error', () => {});
@@ -207,6 +216,7 @@ class Changes {
   }
 
   stop(): void {
+    this.#unlisten();
     this.#watcher?.close();
   }
 

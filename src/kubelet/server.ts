@@ -146,10 +146,13 @@ async function logs(ask: Ask, response: ServerResponse): Promise<void> {
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache' });
   response.flushHeaders();
-  const ended = () => worker.truth.containers.find(({ id }) => id === container.id)?.state !== 'Running';
-  await pipeline(Readable.from(readLog(container.logPath, options, context.clock, gone.signal, ended)), response).catch(
-    () => {},
-  );
+  const { runtime } = context;
+  const life = {
+    ended: async () => (await runtime.containerStatus(container.id))?.state !== 'Running',
+    onEnd: (call: () => void) => runtime.onEvent(({ containerId }) => containerId === container.id && call()),
+  };
+  const lines = readLog(container.logPath, options, context.clock, gone.signal, life);
+  await pipeline(Readable.from(lines), response).catch(() => {});
 }
 
 function logContainer(worker: PodWorker, name: string, previous: boolean): ContainerStatus {

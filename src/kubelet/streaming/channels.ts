@@ -3,7 +3,7 @@ import { PassThrough, Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Status } from '../../machinery/index.ts';
 import type { Runtime, Streams } from '../runtime/runtime.ts';
-import { type RemoteRequest, runRemote, terminalSizes } from './remotecommand.ts';
+import { type RemoteRequest, flush, runRemote, terminalSizes } from './remotecommand.ts';
 
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
@@ -47,6 +47,7 @@ export async function serveChannels(socket: WebSocket, runtime: Runtime, request
   // Clients take a first, empty message as the sign that the connection stands.
   await send(request.stdout ? channel.stdout : request.stderr ? channel.stderr : channel.error, Buffer.alloc(0));
   const status = await runRemote(runtime, request, streams, gone.signal);
+  await flush(streams);
   await send(channel.error, Buffer.from(wording(status, protocol))).catch(() => {});
   socket.close(1000);
 }

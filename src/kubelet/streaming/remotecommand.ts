@@ -1,4 +1,5 @@
 /** Runs a command in a container, or joins its program, over streams from whatever protocol; says how it ended. */
+import { finished } from 'node:stream/promises';
 import type { Status } from '../../machinery/index.ts';
 import { StatusError } from '../../machinery/index.ts';
 import type { Runtime, Streams } from '../runtime/runtime.ts';
@@ -53,6 +54,15 @@ export async function runRemote(
     return code === 0 ? { ...base, status: 'Success' } : exitStatus(code);
   } catch (error) {
     return StatusError.internal(`error executing command in container: ${(error as Error).message}`).toStatus();
+  }
+}
+
+/** Ends the outputs and waits until all that was written has been passed on: the verdict comes after the last byte. */
+export async function flush({ stdout, stderr }: Streams): Promise<void> {
+  for (const output of [stdout, stderr]) {
+    if (!output) continue;
+    if (!output.writableEnded) output.end();
+    await finished(output, { readable: false }).catch(() => {});
   }
 }
 

@@ -2,7 +2,7 @@
 import { PassThrough, type Writable } from 'node:stream';
 import type { Clock } from '../../machinery/index.ts';
 import type { Runtime, Streams } from '../runtime/runtime.ts';
-import { type RemoteRequest, runRemote, terminalSizes } from './remotecommand.ts';
+import { type RemoteRequest, flush, runRemote, terminalSizes } from './remotecommand.ts';
 import type { SpdyConnection, SpdyStream } from './spdy/connection.ts';
 
 export const spdyCommandProtocols = [
@@ -41,22 +41,23 @@ export async function serveSpdyCommand(
     ...(out('resize') && { resize: terminalSizes(out('resize') as AsyncIterable<Buffer>) }),
   };
   const status = await runRemote(runtime, request, streams, gone.signal);
-  out('stdout')?.end();
-  out('stderr')?.end();
+  await flush(streams);
+  await flush({ stdout: out('stdout'), stderr: out('stderr') });
   const told = protocol.startsWith('v4')
     ? JSON.stringify(status)
     : status.status === 'Success'
       ? ''
       : (status.message ?? '');
   out('error')?.end(told);
+  await flush({ stdout: out('error') });
   await connection.end();
 }
 
-/** A driver may end what it writes to; the stream itself is ended here, after the last byte. */
+/** What a driver writes to and may leave open. */
 function kept(stream: SpdyStream | undefined): Writable | undefined {
   if (!stream) return undefined;
   const through = new PassThrough();
-  through.pipe(stream, { end: false });
+  through.pipe(stream);
   return through;
 }
 
