@@ -1,0 +1,104 @@
+import { type Event, events, type ObjectReference } from '../api/index.ts';
+import type { Clock, KubeObject, Random } from '../machinery/index.ts';
+import { isStatusError } from '../machinery/index.ts';
+import type { Client } from './client.ts';
+import { Correlator, type Noted } from './eventcorrelator.ts';
+import { type Log, quiet } from './log.ts';
+
+export type EventType = 'Normal' | 'Warning';
+
+/** What an event is about: a whole object, or a reference to one (with `fieldPath` for a part of it). */
+export type Regarding = KubeObject | ObjectReference;
+
+export interface EventRecorder {
+  /** Notes an event, without waiting and without ever failing. Repetitions are counted on one Event; floods are cut. */
+  event(regarding: Regarding, type: EventType, reason: string, message: string): void;
+  /** Resolves once all that was noted has been sent, or given up. */
+  flush(): Promise<void>;
+}
+
+export interface EventRecorderOptions {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  /** Who speaks: `kubelet`, `replicaset-controller`. */
+  component: string;
+  /** On which node, if that matters. */
+  host?: string;
+  signal?: AbortSignal;
+  log?: Log;
+}
+
+/** Events that wait to be sent; more are dropped. */
+const waitingLimit = 1_000;
+const attempts = 4;
+const messageLimit = 1_024;
+
+export function eventRecorder(options: EventRecorderOptions): EventRecorder {
+  const { clock, log = quiet } = options;
+  const correlator = new Correlator(options);
+  const waiting: Noted[] = [];
+  let sending: Promise<void> | undefined;
+  const sendAll = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await send(next, options);
+    sending = undefined;
+  };
+  return {
+    event(regarding, type, reason, message) {
+      try {
+        if (waiting.length >= waitingLimit) return;
+        const about = referenceTo(regarding);
+        const short = message.length > messageLimit ? `${message.slice(0, messageLimit - 1)}…` : message;
+        const noted = correlator.note({ about, type, reason, message: short }, clock.now());
+        if (noted === undefined) return;
+        waiting.push(noted);
+        sending ??= Promise.resolve().then(sendAll);
+      } catch (err) {
+        log.error({ err, reason }, 'an event could not be noted');
+      }
+    },
+    flush: async () => sending,
+  };
+}
+
+async function send(noted: Noted, { client, clock, signal, log = quiet }: EventRecorderOptions): Promise<void> {
+  for (let attempt = 1; !signal?.aborted; attempt++) {
+    try {
+      noted.series.sent = await write(noted, client, signal);
+      return;
+    } catch (err) {
+      const last = attempt === attempts || !isWorthRetrying(err);
+      if (last && !signal?.aborted) log.warn({ err, reason: noted.event.reason }, 'an event could not be recorded');
+      if (last) return;
+      await clock.sleep(1_000 * 2 ** attempt, signal).catch(() => {});
+    }
+  }
+}
+
+/** Counts up the Event that is there, or makes it. */
+async function write({ event, series }: Noted, client: Client, signal?: AbortSignal): Promise<Event | undefined> {
+  const { namespace } = event.metadata;
+  if (series.sent?.metadata.name !== undefined) {
+    const { count, message, lastTimestamp } = event;
+    try {
+      const ref = { name: series.sent.metadata.name, namespace };
+      return await client.patch(events, ref, { type: 'merge', body: { count, message, lastTimestamp } }, { signal });
+    } catch (error) {
+      // The server lets go of events after a while.
+      if (!isStatusError(error, 'NotFound')) throw error;
+    }
+  }
+  return await client.create(events, event, { signal });
+}
+
+/** Refusals are final; so is a namespace that is going away. */
+function isWorthRetrying(error: unknown): boolean {
+  return !isStatusError(error) || error.code >= 500 || error.code === 429;
+}
+
+function referenceTo(regarding: Regarding): ObjectReference {
+  if (!('metadata' in regarding)) return regarding;
+  const { apiVersion, kind, metadata } = regarding as KubeObject;
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return { apiVersion, kind, name, namespace, uid, resourceVersion };
+}

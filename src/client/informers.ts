@@ -1,0 +1,58 @@
+import type { AnyObject, Clock, KubeObject, Random, Resource } from '../machinery/index.ts';
+import type { Client } from './client.ts';
+import { Informer, type InformerSelection } from './informer.ts';
+import { type Log, quiet } from './log.ts';
+
+export interface InformersOptions {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  /** Ends every informer. */
+  signal: AbortSignal;
+  log?: Log;
+}
+
+/** One informer for each resource and selection, shared by all who ask. */
+export class Informers {
+  readonly #options: InformersOptions;
+  readonly #informers = new Map<string, Informer<any>>();
+  readonly #running: Promise<void>[] = [];
+
+  constructor(options: InformersOptions) {
+    this.#options = options;
+  }
+
+  /** Starts it when it is the first time that it is asked for. */
+  for<T extends KubeObject = AnyObject>(resource: Resource<T>, selection: InformerSelection = {}): Informer<T> {
+    const { namespace = '', labelSelector = '', fieldSelector = '' } = selection;
+    const id = [resourceId(resource), namespace, labelSelector, fieldSelector].join('|');
+    const known = this.#informers.get(id);
+    if (known !== undefined) return known;
+    const { client, clock, random, signal, log = quiet } = this.#options;
+    const informer = new Informer<T>({ client, resource, clock, random, log, ...selection });
+    this.#informers.set(id, informer);
+    this.#running.push(informer.run(signal));
+    return informer;
+  }
+
+  /** Those that hold objects of this resource. */
+  of(resource: Resource<any>): Informer<any>[] {
+    const id = `${resourceId(resource)}|`;
+    return [...this.#informers].filter(([key]) => key.startsWith(id)).map(([, informer]) => informer);
+  }
+
+  /** Resolves once all that were asked for so far are synced. */
+  async synced(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((informer) => informer.synced()));
+  }
+
+  /** Resolves once the signal was aborted and all have ended. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}
+
+/** What tells one resource from another. */
+export function resourceId({ group, version, resource }: Resource<any>): string {
+  return `${group}/${version}/${resource}`;
+}

@@ -1,0 +1,121 @@
+import { keyOf, type KubeObject, type Selector } from '../machinery/index.ts';
+
+export interface Selection {
+  namespace?: string;
+  selector?: Selector;
+}
+
+/** Reads the objects that an informer knows. They are shared: never change one. */
+export interface Lister<T> {
+  /** By `namespace/name`, or `name` when it has no namespace. */
+  get(key: string): T | undefined;
+  /** In no order that means anything. */
+  list(selection?: Selection): T[];
+  /** Those that the owner with this uid controls. */
+  controlledBy(uid: string): readonly T[];
+  /** Those that have this uid among their owners. */
+  ownedBy(uid: string): readonly T[];
+  readonly size: number;
+}
+
+type Values<T> = (object: T) => readonly string[];
+
+/** The objects of an informer by key, and by whatever else was asked for. An index is built when it is first asked for. */
+export class ObjectCache<T extends KubeObject> implements Lister<T> {
+  readonly #objects = new Map<string, T>();
+  readonly #indexes = new Map<string, Index<T>>();
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#objects.keys();
+  }
+
+  values(): IterableIterator<T> {
+    return this.#objects.values();
+  }
+
+  list({ namespace, selector }: Selection = {}): T[] {
+    const among = namespace ? this.index('namespace', namespaceOf)(namespace) : this.#objects.values();
+    if (selector === undefined || selector.empty) return [...among];
+    const found: T[] = [];
+    for (const object of among) if (selector.matches(object.metadata.labels)) found.push(object);
+    return found;
+  }
+
+  controlledBy(uid: string): readonly T[] {
+    return this.index('controller', controllers)(uid);
+  }
+
+  ownedBy(uid: string): readonly T[] {
+    return this.index('owner', owners)(uid);
+  }
+
+  /** Looks objects up by what `values` gives for them. The name stands for the function: one index for each name. */
+  index(name: string, values: Values<T>): (value: string) => readonly T[] {
+    let index = this.#indexes.get(name);
+    if (index === undefined) {
+      index = new Index(values);
+      for (const [key, object] of this.#objects) index.add(key, object);
+      this.#indexes.set(name, index);
+    }
+    return (value) => index.get(value);
+  }
+
+  set(object: T): void {
+    const key = keyOf(object);
+    const old = this.#objects.get(key);
+    this.#objects.set(key, object);
+    for (const index of this.#indexes.values()) {
+      if (old !== undefined) index.remove(key, old);
+      index.add(key, object);
+    }
+  }
+
+  delete(key: string): void {
+    const old = this.#objects.get(key);
+    if (old === undefined) return;
+    this.#objects.delete(key);
+    for (const index of this.#indexes.values()) index.remove(key, old);
+  }
+}
+
+class Index<T> {
+  readonly #values: Values<T>;
+  readonly #byValue = new Map<string, Map<string, T>>();
+
+  constructor(values: Values<T>) {
+    this.#values = values;
+  }
+
+  get(value: string): readonly T[] {
+    const found = this.#byValue.get(value);
+    return found === undefined ? [] : [...found.values()];
+  }
+
+  add(key: string, object: T): void {
+    for (const value of this.#values(object)) {
+      const bucket = this.#byValue.get(value);
+      if (bucket === undefined) this.#byValue.set(value, new Map([[key, object]]));
+      else bucket.set(key, object);
+    }
+  }
+
+  remove(key: string, object: T): void {
+    for (const value of this.#values(object)) {
+      const bucket = this.#byValue.get(value);
+      if (bucket?.delete(key) && bucket.size === 0) this.#byValue.delete(value);
+    }
+  }
+}
+
+const namespaceOf = ({ metadata }: KubeObject) => (metadata.namespace ? [metadata.namespace] : []);
+const owners = ({ metadata }: KubeObject) => metadata.ownerReferences?.map((owner) => owner.uid) ?? [];
+const controllers = ({ metadata }: KubeObject) =>
+  metadata.ownerReferences?.filter((owner) => owner.controller === true).map((owner) => owner.uid) ?? [];
