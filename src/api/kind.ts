@@ -37,7 +37,7 @@ export interface Kind<T extends AnyObject = any> extends Resource<T> {
   /** Fills what is absent, in place. Must be idempotent. */
   default?(object: T): void;
   /** Drops or sets what a writer may not choose (other than `status`, which the server keeps apart), in place. */
-  prepare?(object: T, old: T | undefined): void;
+  prepare?(object: T, old: T | undefined, subresource?: string): void;
   /**
    * Rules beyond the schema. `old` on update. `subresource` is the one that is written through (`''`: the object itself); absent,
    * what any of them may change passes.

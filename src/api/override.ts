@@ -5,7 +5,7 @@ import type { Column, Kind } from './kind.ts';
 export interface Override<T = any> extends Partial<Pick<Kind, 'nameRule' | 'countsGenerations'>> {
   selectableFields?: Record<string, (object: T) => string>;
   default?(object: T): void;
-  prepare?(object: T, old: T | undefined): void;
+  prepare?(object: T, old: T | undefined, subresource?: string): void;
   validate?(object: T, old: T | undefined, subresource?: string): StatusCause[];
   columns?: readonly Column<any>[];
 }

@@ -12,10 +12,11 @@ export const namespace: Override<Namespace> = {
     if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
     object.status = { ...object.status, phase: object.status?.phase || 'Active' };
   },
-  prepare(object, old) {
+  prepare(object, old, subresource) {
     if (old) {
       // Only the `finalize` subresource changes these.
-      if (old.spec?.finalizers) object.spec = { ...object.spec, finalizers: [...old.spec.finalizers] };
+      if (subresource === '' && old.spec?.finalizers)
+        object.spec = { ...object.spec, finalizers: [...old.spec.finalizers] };
       return;
     }
     object.status = { phase: 'Active' };
