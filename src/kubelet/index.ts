@@ -7,7 +7,7 @@
  * (`runtime/`), images and addresses (given in), scheduling, and everything about Services but their variables.
  */
 export { type Kubelet, startKubelet } from './kubelet.ts';
-export type { EventRecorder, KubeletOptions, Log, LogRotation, ServerOptions } from './options.ts';
+export type { KubeletOptions, LogRotation, ServerOptions } from './options.ts';
 export { podSteps } from './steps/index.ts';
 export { volumePlugins } from './volumes/index.ts';
 /** Unmounts what pods' volumes mounted below a directory, before that directory is removed. */

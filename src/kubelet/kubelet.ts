@@ -1,6 +1,7 @@
 /** The agent of one node: follows the pods bound to it, and gives each a worker. */
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { eventRecorder } from '../client/index.ts';
 import type { AnyObject } from '../machinery/index.ts';
 import { Backoff } from './backoff.ts';
 import { type Pod, pods, services } from './kinds.ts';
@@ -8,7 +9,6 @@ import { label } from './labels.ts';
 import { rotateLogs } from './logrotation.ts';
 import { type NodeReporter, allocatableOf, machineCapacity, startNode } from './node.ts';
 import type { Context, KubeletOptions } from './options.ts';
-import { silentRecorder } from './options.ts';
 import { PodWorker } from './podworker.ts';
 import { reflect } from './reflector.ts';
 import { memoryBytes } from './resources.ts';
@@ -35,7 +35,7 @@ function contextFrom(options: KubeletOptions): Context {
   return {
     ...options,
     maxPods,
-    recorder: options.recorder ?? silentRecorder,
+    recorder: options.recorder ?? eventRecorder({ ...options, component: 'kubelet', host: options.nodeName }),
     addresses: options.addresses ?? [
       { type: 'InternalIP', address: '127.0.0.1' },
       { type: 'Hostname', address: options.nodeName || hostname() },
@@ -50,26 +50,25 @@ function contextFrom(options: KubeletOptions): Context {
 /** Resolves once the Node is registered and what ran before was found again. `runtime.start()` has been called. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const context = contextFrom(options);
-  const { client, clock, log, nodeName, runtime } = context;
+  const { clock, log, nodeName, runtime } = context;
   await mkdir(`${context.directory}/pods`, { recursive: true, mode: 0o755 });
   await prepareSecretDirectory(context.directory);
   const workers = new Map<string, PodWorker>();
   const found = await listTruth(runtime);
-  const follow = { client, clock, log };
-  const allServices = reflect({ ...follow, resource: services });
+  const allServices = reflect(context, services);
   const sources = new Sources(context);
   const late: { node?: NodeReporter } = {};
 
   const shared: Shared = {
     context,
     sources,
-    tokens: new Tokens(client, clock),
+    tokens: new Tokens(context.client, clock),
     pullBackoff: new Backoff(clock),
     memory: memoryBytes(context.capacity),
     allocatable: () => late.node?.allocatable() ?? allocatableOf(context.capacity, context.reserved),
     services: async () => {
       await allServices.synced;
-      return allServices.items.values();
+      return allServices.values();
     },
     otherPods: (uid) =>
       [...workers.values()].filter((worker) => worker.uid !== uid && worker.active).map((worker) => worker.pod),
@@ -105,14 +104,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       all: () => [...workers.values()],
     }));
   late.node = await startNode(context, server?.port ?? 0);
-  const bound = reflect({
-    ...follow,
-    resource: pods,
-    selection: { fieldSelector: `spec.nodeName=${nodeName}` },
-    onChange,
-  });
+  const bound = reflect(context, pods, { fieldSelector: `spec.nodeName=${nodeName}` }, onChange);
   const unlisten = runtime.onEvent(({ sandboxId, containerId }) => void noticed(workers, sandboxId, containerId));
-  await Promise.race([bound.synced, clock.sleep(10_000)]);
   await bound.synced;
   for (const [uid, truth] of found) if (!workers.has(uid)) begin(orphanOf(uid, truth), truth).removed();
   found.clear();

@@ -15,6 +15,7 @@ export const annotation = {
   terminationMessagePath: 'io.kubernetes.container.terminationMessagePath',
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   terminationLog: 'io.kubernetes.container.terminationLog',
+  resources: 'io.kubernetes.container.resources',
   gracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
   configSource: 'kubernetes.io/config.source',
   configSeen: 'kubernetes.io/config.seen',

@@ -335,3 +335,53 @@ test('a container whose postStart hook fails is ended and tried again', async ()
   await world.clock.advance(30_000);
   await world.until('Ready', ready);
 });
+
+test('new limits reach a running container in place', async () => {
+  await using world = await startWorld();
+  const given: unknown[] = [];
+  world.runtime.updateContainerResources = async (_id, resources) => void given.push(resources.memoryLimit);
+  const limited = (memory: string) => ({ ...web, resources: { limits: { memory } } });
+  const pod = world.run({ containers: [limited('64Mi')] });
+  await world.until('Ready', ready);
+  world.api.put(pods, {
+    ...world.pod(),
+    metadata: pod.metadata,
+    spec: { ...pod.spec, containers: [limited('128Mi')] },
+  });
+  await world.until('the new limit', () => given.length > 0);
+  assert.deepEqual(given, [128 * 1024 * 1024]);
+  assert.equal(container(world.pod()).restartCount, 0);
+});
+
+test('a projected token is renewed before it ends', async () => {
+  await using world = await startWorld();
+  const serviceAccountToken = { path: 'token', expirationSeconds: 600 };
+  world.run({
+    volumes: [{ name: 't', projected: { sources: [{ serviceAccountToken }] } }],
+    containers: [{ ...web, volumeMounts: [{ name: 't', mountPath: '/token' }] }],
+  });
+  await world.until('Ready', ready);
+  const [config] = world.runtime.configs.values();
+  const file = `${config?.mounts[0]?.hostPath}/token`;
+  const first = await readFile(file, 'utf8');
+  await world.clock.advance(470_000);
+  assert.equal(await readFile(file, 'utf8'), first);
+  await world.clock.advance(11_000);
+  const deadline = performance.now() + 5000;
+  while ((await readFile(file, 'utf8')) === first) {
+    assert.ok(performance.now() < deadline, 'a new token comes');
+    await settle(1);
+  }
+});
+
+test('hundreds of probes that succeed write no status', async () => {
+  await using world = await startWorld();
+  world.run({ containers: [{ ...web, readinessProbe: { exec: { command: ['a'] }, periodSeconds: 1 } }] });
+  await world.until('it runs', (pod) => container(pod)?.state.running !== undefined);
+  await world.clock.advance(1);
+  await world.until('Ready', ready);
+  const before = world.api.statusPatches;
+  await world.clock.advance(60_000);
+  // The node tells its own status meanwhile; the pod's stays as it is.
+  assert.equal(world.api.statusPatches, before);
+});

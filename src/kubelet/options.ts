@@ -1,31 +1,11 @@
 /** What the node agent is given, and what its parts share. */
-import type { Client } from '../client/client.ts';
-import type { AnyObject, Clock, Random } from '../machinery/index.ts';
+import type { Client, EventRecorder, Log } from '../client/index.ts';
+import type { Clock, Random } from '../machinery/index.ts';
 import type { Pod } from './kinds.ts';
 import type { Runtime, SandboxConfig } from './runtime/runtime.ts';
 import type { ImageService } from './runtime/services.ts';
 
-/** Structured lines; the fields come first, as `pino` takes them. Never given a secret's value. */
-export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/** Writes Events, or drops them when there are too many; never throws, never waits. */
-export interface EventRecorder {
-  event(
-    about: AnyObject | { metadata: object },
-    type: 'Normal' | 'Warning',
-    reason: string,
-    message: string,
-    /** `spec.containers{web}` */
-    fieldPath?: string,
-  ): void;
-}
-
-/** Deeper logging for a container's files: moves the file at `logPath` aside and trims the old ones. */
+/** When a container's log is moved aside, and how many of its files are kept. */
 export interface LogRotation {
   /** Bytes at which a file is moved aside; 10 MiB as upstream. */
   maxSize: number;
@@ -54,10 +34,12 @@ export interface KubeletOptions {
   nodeName: string;
   clock: Clock;
   random: Random;
+  /** Never given a secret's value. */
   log: Log;
   /** Where pods' volumes and logs live; made when it is absent. */
   directory: string;
-  recorder?: EventRecorder;
+  /** Absent: Events are written by the client given above. */
+  recorder?: Pick<EventRecorder, 'event'>;
   addresses?: { type: string; address: string }[];
   /** Such as `{ cpu: '2', memory: '4Gi', pods: '110' }`; what is absent is read from the machine. */
   capacity?: Record<string, string>;
@@ -83,7 +65,7 @@ export interface KubeletOptions {
 
 /** Options with their defaults filled in, and what the parts of one agent share. */
 export interface Context extends KubeletOptions {
-  recorder: EventRecorder;
+  recorder: Pick<EventRecorder, 'event'>;
   addresses: { type: string; address: string }[];
   capacity: Record<string, string>;
   clusterDomain: string;
@@ -95,5 +77,3 @@ export interface Context extends KubeletOptions {
 export function hostIPs(context: Context): string[] {
   return context.addresses.filter(({ type }) => type === 'InternalIP').map(({ address }) => address);
 }
-
-export const silentRecorder: EventRecorder = { event() {} };

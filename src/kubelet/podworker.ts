@@ -35,6 +35,7 @@ export class PodWorker implements Work {
   pod: Pod;
   truth: PodTruth;
   volumesStale = false;
+  volumesDueAt = Number.POSITIVE_INFINITY;
   admitted = false;
   killSignal: AbortSignal | undefined;
 
@@ -176,7 +177,10 @@ export class PodWorker implements Work {
   }
 
   event(type: 'Normal' | 'Warning', reason: string, message: string, container?: Container): void {
-    this.shared.context.recorder.event(this.pod, type, reason, message, container && fieldPath(this.pod, container));
+    const { name, namespace, uid, resourceVersion } = this.pod.metadata;
+    const about = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid, resourceVersion };
+    const part = container && { fieldPath: fieldPath(this.pod, container) };
+    this.shared.context.recorder.event({ ...about, ...part }, type, reason, message);
   }
 
   async touchContainer(id: string): Promise<void> {

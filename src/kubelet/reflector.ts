@@ -1,83 +1,38 @@
-/** A list kept up to date by a watch: the smallest thing that follows a set of objects. */
-import type { Client, ListOptions } from '../client/client.ts';
-import type { AnyObject, Clock, KubeObject, Resource } from '../machinery/index.ts';
-import { isStatusError, keyOf } from '../machinery/index.ts';
-import type { Log } from './options.ts';
+/** An informer with its own end: follows a set of objects until it is stopped. */
+import { Informer, type InformerSelection } from '../client/index.ts';
+import type { KubeObject, Resource } from '../machinery/index.ts';
+import type { Context } from './options.ts';
 
 export interface Reflector<T> {
   /** By `namespace/name`. */
-  readonly items: ReadonlyMap<string, T>;
-  /** Resolves after the first list; rejects when that was refused (it goes on trying all the same). */
+  get(key: string): T | undefined;
+  values(): Iterable<T>;
+  /** Resolves after the first list; until that succeeds it is tried again and again. */
   readonly synced: Promise<void>;
   stop(): void;
 }
 
-interface Follow<T> {
-  client: Client;
-  clock: Clock;
-  log: Log;
-  resource: Resource<T>;
-  selection?: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>;
-  /** `object` undefined: it is gone (`old` is the last that was seen, or the deletion's own copy). */
-  onChange?(object: T | undefined, old: T | undefined): void;
-}
+/** `object` undefined: it is gone, and `old` is what was last seen of it. */
+type OnChange<T> = (object: T | undefined, old: T | undefined) => void;
 
-const longestWait = 30_000;
-
-export function reflect<T extends KubeObject = AnyObject>(follow: Follow<T>): Reflector<T> {
-  const items = new Map<string, T>();
+export function reflect<T extends KubeObject>(
+  { client, clock, random, log }: Pick<Context, 'client' | 'clock' | 'random' | 'log'>,
+  resource: Resource<T>,
+  selection: InformerSelection = {},
+  onChange: OnChange<T> = () => {},
+): Reflector<T> {
+  const informer = new Informer<T>({ client, clock, random, log, resource, ...selection });
+  informer.addHandler({
+    onAdd: (object) => onChange(object, undefined),
+    onUpdate: (old, object) => onChange(object, old),
+    onDelete: (old) => onChange(undefined, old),
+  });
   const stopping = new AbortController();
-  const synced = Promise.withResolvers<void>();
-  synced.promise.catch(() => {});
-  const set = (object: T) => {
-    const old = items.get(keyOf(object));
-    items.set(keyOf(object), object);
-    if (old?.metadata.resourceVersion !== object.metadata.resourceVersion || !old) follow.onChange?.(object, old);
+  void informer.run(stopping.signal);
+  return {
+    get: (key) => informer.lister.get(key),
+    values: () => informer.lister.list(),
+    synced: informer.synced(),
+    stop: () => stopping.abort(),
   };
-  const remove = (object: T) => {
-    if (items.delete(keyOf(object))) follow.onChange?.(undefined, object);
-  };
-
-  const once = async () => {
-    const { signal } = stopping;
-    const list = await follow.client.list(follow.resource, { ...follow.selection, signal });
-    const present = new Set(list.items.map(keyOf));
-    for (const [key, old] of items) if (!present.has(key)) remove(old);
-    for (const object of list.items) set(object);
-    synced.resolve();
-    let resourceVersion = list.metadata.resourceVersion;
-    while (!signal.aborted) {
-      const events = follow.client.watch(follow.resource, {
-        ...follow.selection,
-        resourceVersion,
-        allowWatchBookmarks: true,
-        signal,
-      });
-      for await (const { type, object } of events) {
-        resourceVersion = object.metadata.resourceVersion ?? resourceVersion;
-        if (type === 'DELETED') remove(object);
-        else if (type !== 'BOOKMARK') set(object);
-      }
-      if (!signal.aborted) await follow.clock.sleep(50, signal);
-    }
-  };
-
-  const run = async () => {
-    let wait = 200;
-    while (!stopping.signal.aborted) {
-      try {
-        await once();
-      } catch (error) {
-        if (stopping.signal.aborted) return;
-        if (isStatusError(error, 'Expired', 'Gone')) continue;
-        synced.reject(error);
-        const { resource } = follow.resource;
-        follow.log.warn({ resource, error: String(error) }, 'cannot follow a resource; trying again');
-        await follow.clock.sleep(wait, stopping.signal).catch(() => {});
-        wait = Math.min(wait * 2, longestWait);
-      }
-    }
-  };
-  void run();
-  return { items, synced: synced.promise, stop: () => stopping.abort() };
 }

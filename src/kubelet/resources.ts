@@ -1,35 +1,11 @@
 /** Requests and limits as numbers: quality of service, CPU shares and quotas, memory, what fits on the node. */
+import { quantityMilliValue } from '../machinery/index.ts';
 import type { Container, Pod } from './kinds.ts';
 import type { Resources } from './runtime/runtime.ts';
 
-const suffixes: Record<string, number> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
-/** A quantity as a number of its base unit; good for what a node counts (exact up to 2^53). */
+/** A quantity as a number of its base unit, to a thousandth; 0 when it is absent. */
 export function quantityValue(quantity: string | number | undefined): number {
-  if (quantity === undefined) return 0;
-  const match = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})$/.exec(String(quantity));
-  if (!match || suffixes[match[2] ?? ''] === undefined) {
-    throw new Error(`quantity "${quantity}" is not a number with a suffix such as m, k, Mi`);
-  }
-  const value = Number(match[1]) * (suffixes[match[2] ?? ''] as number);
-  return Math.abs(value - Math.round(value)) < 1e-9 ? Math.round(value) : value;
+  return quantity === undefined ? 0 : quantityMilliValue(String(quantity)) / 1000;
 }
 
 type List = Record<string, string>;

@@ -53,23 +53,16 @@ export class Sources {
     let source = this.#sources.get(key);
     if (!source) {
       const users = new Set<string>();
-      const { client, clock, log } = this.#context;
-      const reflector = reflect<T>({
-        client,
-        clock,
-        log,
-        resource,
-        selection: { namespace, fieldSelector: `metadata.name=${name}` },
-        onChange: () => {
-          for (const user of users) this.onChange(user);
-        },
+      const selection = { namespace, fieldSelector: `metadata.name=${name}` };
+      const reflector = reflect(this.#context, resource, selection, () => {
+        for (const user of users) this.onChange(user);
       });
-      source = { reflector: reflector as Reflector<KubeObject>, users };
+      source = { reflector, users };
       this.#sources.set(key, source);
     }
     source.users.add(podUid);
     await this.#answered(source, key);
-    const found = source.reflector.items.get(`${namespace}/${name}`);
+    const found = source.reflector.get(`${namespace}/${name}`);
     if (!found) throw StatusError.notFound(resource, name);
     return found as T;
   }
@@ -77,7 +70,7 @@ export class Sources {
   async #answered(source: Source, key: string): Promise<void> {
     const limit = new AbortController();
     const late = this.#context.clock.sleep(firstAnswer, limit.signal).then(() => {
-      throw StatusError.timeout(`no answer about ${key} within ${firstAnswer / 1000} s`);
+      throw StatusError.timeout(`no answer about ${key} within ${firstAnswer / 1000} s; may this node read it?`);
     });
     late.catch(() => {});
     try {

@@ -12,6 +12,7 @@ import { makeMounts } from './mounts.ts';
 import type { Start } from './plan.ts';
 import { runHandler } from './probes/index.ts';
 import { containerResources } from './resources.ts';
+import { resourcesText } from './resize.ts';
 import type { ContainerConfig, SandboxStatus } from './runtime/runtime.ts';
 import { RuntimeError } from './runtime/runtime.ts';
 import type { Image } from './runtime/services.ts';
@@ -168,6 +169,7 @@ async function containerConfig(work: Work, container: Container, image: Image): 
       [annotation.terminationMessagePath]: container.terminationMessagePath || '/dev/termination-log',
       [annotation.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
       [annotation.terminationLog]: terminationLog,
+      [annotation.resources]: resourcesText(work, container),
       [annotation.gracePeriod]: String(pod.spec?.terminationGracePeriodSeconds ?? 30),
     },
     logPath: `${podLogDirectory(shared.context.directory, pod)}/${container.name}/${attempt}.log`,

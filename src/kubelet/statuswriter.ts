@@ -1,8 +1,7 @@
 /** Tells the API a pod's status: only when it changed, one write at a time, the newest wins. */
-import { type Client } from '../client/client.ts';
+import type { Client, Log } from '../client/index.ts';
 import { type Clock, equalJson, isStatusError } from '../machinery/index.ts';
 import { type Pod, type PodStatus, pods } from './kinds.ts';
-import type { Log } from './options.ts';
 
 const clearable = [
   'reason',

@@ -1,5 +1,5 @@
 /** Service account tokens bound to pods: asked for once, kept, and asked for anew before they end. */
-import type { Client } from '../client/client.ts';
+import type { Client } from '../client/index.ts';
 import type { AnyObject, Clock } from '../machinery/index.ts';
 import { type Pod, serviceAccounts } from './kinds.ts';
 

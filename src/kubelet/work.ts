@@ -45,6 +45,8 @@ export interface Work {
   readonly volumes: Map<string, MountedVolume>;
   /** What volumes are made of may have changed since they were written. */
   volumesStale: boolean;
+  /** When something in a volume (a token) has to be renewed, milliseconds since the epoch. */
+  volumesDueAt: number;
   admitted: boolean;
   /** Aborted once this pod is to end: nothing new is begun. */
   readonly signal: AbortSignal;

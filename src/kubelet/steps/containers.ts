@@ -1,6 +1,7 @@
 /** Brings the pod's sandbox and containers to what the plan says. */
 import { killContainer } from '../kill.ts';
 import { type Plan, planPod } from '../plan.ts';
+import { resizeContainers } from '../resize.ts';
 import type { SandboxStatus } from '../runtime/runtime.ts';
 import { startContainer } from '../startcontainer.ts';
 import { readySandbox } from '../truth.ts';
@@ -20,6 +21,7 @@ export const containersStep: Step = {
     const sandbox = plan.sandbox ?? (await makeSandbox(work, plan.newSandbox?.attempt ?? 0));
     if (!sandbox || work.signal.aborted) return 'wait';
     await startWanted(work, plan, sandbox);
+    await resizeContainers(work);
     await removeOldContainers(work);
     return 'go';
   },

@@ -6,7 +6,8 @@ import type { Step, Work } from '../work.ts';
 export const volumesStep: Step = {
   name: 'volumes',
   async run(work) {
-    const stale = work.volumesStale;
+    const stale = work.volumesStale || work.shared.context.clock.now() >= work.volumesDueAt;
+    if (stale) work.volumesDueAt = Number.POSITIVE_INFINITY;
     work.volumesStale = false;
     let missing = false;
     for (const volume of work.pod.spec?.volumes ?? []) {
@@ -22,6 +23,8 @@ export const volumesStep: Step = {
       }
       if (work.signal.aborted) return 'wait';
     }
+    // Earlier reasons to wake may have taken this one's place: it is asked for anew in each pass.
+    if (Number.isFinite(work.volumesDueAt)) work.wakeAt(work.volumesDueAt);
     return missing ? 'wait' : 'go';
   },
 };

@@ -1,5 +1,5 @@
 /** Objects in memory behind the client's interface: as much of an API as the agent's own tests need. */
-import type { Client } from '../../client/client.ts';
+import type { Client } from '../../client/index.ts';
 import { type AnyObject, StatusError, type WatchEvent, cloneJson, keyOf } from '../../machinery/index.ts';
 import type { Resource } from '../../machinery/index.ts';
 
@@ -20,7 +20,9 @@ export function testApi(now: () => number): TestApi {
   let revision = 1;
   const at = (resource: Resource<any>, name: string, namespace = '') =>
     `${resource.resource}|${namespace ? `${namespace}/` : ''}${name}`;
+  const history: { event: WatchEvent; resource: string }[] = [];
   const tell = (type: WatchEvent['type'], object: AnyObject, resource: string) => {
+    history.push({ event: { type, object }, resource });
     for (const watcher of watchers) watcher({ type, object }, resource);
   };
   const put = (resource: Resource<any>, given: AnyObject): AnyObject => {
@@ -68,13 +70,16 @@ export function testApi(now: () => number): TestApi {
         items: all.filter((object) => matches(object, fieldSelector, namespace)) as any[],
       };
     },
-    async *watch(resource, { namespace, fieldSelector, signal } = {}) {
+    async *watch(resource, { namespace, fieldSelector, signal, resourceVersion } = {}) {
       const queue: WatchEvent[] = [];
       let wake = () => {};
       const watcher: Watcher = (event, name) => {
         if (name === resource.resource && matches(event.object, fieldSelector, namespace)) queue.push(event);
         wake();
       };
+      for (const { event, resource: name } of history) {
+        if (Number(event.object.metadata.resourceVersion) > Number(resourceVersion)) watcher(event, name);
+      }
       watchers.add(watcher);
       signal?.addEventListener('abort', () => wake());
       try {

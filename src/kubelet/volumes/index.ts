@@ -58,7 +58,9 @@ async function contextFor(work: Work, name: string): Promise<VolumeContext> {
     configMap: (of) => shared.sources.configMap(uid, namespace, of),
     secret: (of) => shared.sources.secret(uid, namespace, of),
     token: (audience, seconds) => shared.tokens.get(pod, audience, seconds),
-    wakeAt: (time) => work.wakeAt(time),
+    renewAt: (time) => {
+      work.volumesDueAt = Math.min(work.volumesDueAt, time);
+    },
   };
 }
 

@@ -32,7 +32,7 @@ async function filesFrom(source: Source, mode: number, context: VolumeContext): 
   if (downwardAPI) return downwardFiles(downwardAPI.items, mode, context);
   if (wanted) {
     const token = await context.token(wanted.audience, wanted.expirationSeconds ?? 3600);
-    context.wakeAt(token.refreshAt);
+    context.renewAt(token.refreshAt);
     const grouped = context.pod.spec?.securityContext?.fsGroup !== undefined;
     return new Map([[wanted.path, { data: Buffer.from(token.value), mode: grouped ? 0o600 : mode }]]);
   }

@@ -18,7 +18,7 @@ export interface VolumeContext {
   secret(name: string): Promise<Secret>;
   token(audience: string | undefined, expirationSeconds: number): Promise<Token>;
   /** `setUp` is called again at this time at the latest. */
-  wakeAt(time: number): void;
+  renewAt(time: number): void;
 }
 
 export interface VolumePlugin {
