@@ -1,0 +1,173 @@
+/**
+ * Service account tokens: signed (ES256), bound to the account and, when asked, to a pod, secret or node; good only while what they are bound to
+ * exists. Claims as upstream's (KEP-1205).
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { type AnyObject, type Clock, type Random, StatusError } from '../../machinery/index.ts';
+import type { User } from '../request.ts';
+
+export interface TokenSigner {
+  /** PEM of a P-256 key. */
+  readonly key: string;
+  readonly issuer: string;
+}
+
+export interface TokenClaims {
+  iss: string;
+  sub: string;
+  aud: string[];
+  /** Seconds since the epoch. */
+  iat: number;
+  nbf: number;
+  exp: number;
+  jti: string;
+  'kubernetes.io': {
+    namespace: string;
+    serviceaccount: { name: string; uid: string };
+    pod?: { name: string; uid: string };
+    secret?: { name: string; uid: string };
+    node?: { name: string; uid: string };
+  };
+}
+
+export interface TokenRequest {
+  serviceAccount: { namespace: string; name: string; uid: string };
+  audiences: readonly string[];
+  /** Seconds. */
+  lifetime: number;
+  boundTo?: { kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string };
+}
+
+/** Reads an object of the core group, to see whether what a token is bound to still exists. */
+export type Lookup = (resource: string, namespace: string, name: string) => Promise<AnyObject | undefined>;
+
+const cacheLimit = 10_000;
+
+export class ServiceAccountTokens {
+  readonly issuer: string;
+  readonly keyId: string;
+  readonly #private: KeyObject;
+  readonly #public: KeyObject;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #lookup: Lookup;
+  /** Signatures that were checked before, by the hash of the token: the rest is checked every time. */
+  readonly #verified = new Map<string, TokenClaims>();
+
+  constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup) {
+    this.issuer = signer.issuer;
+    this.#private = createPrivateKey(signer.key);
+    this.#public = createPublicKey(this.#private);
+    this.#clock = clock;
+    this.#random = random;
+    this.#lookup = lookup;
+    this.keyId = createHash('sha256').update(this.#public.export({ type: 'spki', format: 'der' })).digest('base64url');
+  }
+
+  /** The public key, for `/openid/v1/jwks`. */
+  jwk(): Record<string, unknown> {
+    return { use: 'sig', alg: 'ES256', kid: this.keyId, ...this.#public.export({ format: 'jwk' }) };
+  }
+
+  issue(request: TokenRequest): { token: string; claims: TokenClaims } {
+    const now = Math.floor(this.#clock.now() / 1000);
+    const { namespace, name, uid } = request.serviceAccount;
+    const bound = request.boundTo;
+    const claims: TokenClaims = {
+      aud: request.audiences.length > 0 ? [...request.audiences] : [this.issuer],
+      exp: now + request.lifetime,
+      iat: now,
+      iss: this.issuer,
+      jti: this.#random.uuid(),
+      'kubernetes.io': {
+        namespace,
+        serviceaccount: { name, uid },
+        ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+      },
+      nbf: now,
+      sub: `system:serviceaccount:${namespace}:${name}`,
+    };
+    const signingInput = `${encode({ alg: 'ES256', kid: this.keyId })}.${encode(claims)}`;
+    const signature = sign('sha256', Buffer.from(signingInput), { key: this.#private, dsaEncoding: 'ieee-p1363' });
+    return { token: `${signingInput}.${signature.toString('base64url')}`, claims };
+  }
+
+  /** For the API server itself: the token must name it among its audiences. */
+  async authenticate(token: string): Promise<User | undefined> {
+    const claims = this.#read(token);
+    if (claims === undefined) return undefined;
+    return this.#userOf(claims, [this.issuer]);
+  }
+
+  /** For TokenReview: also says which of the audiences asked for the token is good for. */
+  async review(token: string, audiences: readonly string[]): Promise<{ user: User; audiences: string[] } | undefined> {
+    const claims = this.#read(token);
+    if (claims === undefined) return undefined;
+    const wanted = audiences.length > 0 ? audiences : [this.issuer];
+    const user = await this.#userOf(claims, wanted);
+    return { user, audiences: wanted.filter((audience) => claims.aud.includes(audience)) };
+  }
+
+  #read(token: string): TokenClaims | undefined {
+    const id = createHash('sha256').update(token).digest('base64');
+    const known = this.#verified.get(id);
+    if (known !== undefined) return known;
+    const parts = token.split('.');
+    if (parts.length !== 3 || token.length > 16_384) return undefined;
+    const claims = decodePart(parts[1]!) as TokenClaims | undefined;
+    if (claims?.iss !== this.issuer) return undefined;
+    const header = decodePart(parts[0]!) as { alg?: string } | undefined;
+    const good =
+      header?.alg === 'ES256' &&
+      verify(
+        'sha256',
+        Buffer.from(`${parts[0]}.${parts[1]}`),
+        { key: this.#public, dsaEncoding: 'ieee-p1363' },
+        Buffer.from(parts[2]!, 'base64url'),
+      );
+    if (!good) throw StatusError.unauthorized();
+    if (this.#verified.size >= cacheLimit) this.#verified.clear();
+    this.#verified.set(id, claims);
+    return claims;
+  }
+
+  async #userOf(claims: TokenClaims, audiences: readonly string[]): Promise<User> {
+    const now = this.#clock.now() / 1000;
+    const bound = claims['kubernetes.io'];
+    const inTime = now < claims.exp && now >= claims.nbf - 60;
+    if (!inTime || !audiences.some((audience) => claims.aud.includes(audience))) throw StatusError.unauthorized();
+    await this.#require('serviceaccounts', bound.namespace, bound.serviceaccount);
+    if (bound.pod) await this.#require('pods', bound.namespace, bound.pod);
+    if (bound.secret) await this.#require('secrets', bound.namespace, bound.secret);
+    if (bound.node) await this.#require('nodes', '', bound.node);
+    const { namespace, serviceaccount } = bound;
+    const extra: Record<string, string[]> = { 'authentication.kubernetes.io/credential-id': [`JTI=${claims.jti}`] };
+    if (bound.pod) {
+      extra['authentication.kubernetes.io/pod-name'] = [bound.pod.name];
+      extra['authentication.kubernetes.io/pod-uid'] = [bound.pod.uid];
+    }
+    return {
+      name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
+      uid: serviceaccount.uid,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+      extra,
+    };
+  }
+
+  async #require(resource: string, namespace: string, of: { name: string; uid: string }): Promise<void> {
+    const found = await this.#lookup(resource, namespace, of.name);
+    if (found?.metadata.uid !== of.uid) throw StatusError.unauthorized();
+  }
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function decodePart(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}

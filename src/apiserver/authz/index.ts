@@ -1,0 +1,32 @@
+/** May they. Allowed is what RBAC grants, and nothing else; members of `system:masters` may do everything. */
+import type { User } from '../request.ts';
+
+export interface Attributes {
+  readonly user: User;
+  readonly verb: string;
+  readonly isResource: boolean;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of requests that are for no resource. */
+  readonly path: string;
+}
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: string;
+}
+
+/** How upstream words a refusal; clients and people know it by heart. */
+export function refusal(attributes: Attributes): string {
+  const { user, verb, isResource, group, resource, subresource, namespace, path } = attributes;
+  if (!isResource) return `User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}`;
+  const what = subresource === '' ? resource : `${resource}/${subresource}`;
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
+  return `User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}`;
+}
+
+export { Rbac, type PolicyRule, ruleAllows } from './rbac.ts';
+export { bootstrapPolicy } from './policy.ts';

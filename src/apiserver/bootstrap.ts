@@ -1,0 +1,122 @@
+/**
+ * What every cluster has from its first moment: namespaces, default roles and bindings, priority classes, the `kubernetes` Service. Written in one
+ * transaction straight to the store; what is there already stays as people left it.
+ */
+import { type AnyObject, formatTime } from '../machinery/index.ts';
+import { bootstrapPolicy } from './authz/index.ts';
+import { storedBytes } from './cache/index.ts';
+import type { Registry } from './registry/index.ts';
+import { keyFor } from './resources.ts';
+
+const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
+
+export interface BootstrapOptions {
+  /** The address of the `kubernetes` Service. */
+  serviceAddress: string;
+}
+
+export async function bootstrap(registry: Registry, options: BootstrapOptions): Promise<void> {
+  const objects = [
+    ...namespaces.map(namespace),
+    ...bootstrapPolicy(),
+    priorityClass('system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'),
+    priorityClass('system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'),
+    kubernetesService(options.serviceAddress),
+  ];
+  const now = formatTime(registry.clock.now());
+  const writes: { key: string; value: Uint8Array }[] = [];
+  const caches = new Set<string>();
+  for (const object of objects) {
+    const served = registry.resources.findKind(object.apiVersion!, object.kind!);
+    if (served === undefined) throw new Error(`${object.kind} of ${object.apiVersion} is not served`);
+    if (!caches.has(served.prefix)) {
+      await registry.resources.cache(served);
+      caches.add(served.prefix);
+    }
+    const key = keyFor(served, object.metadata.namespace ?? '', object.metadata.name!);
+    const cache = await registry.resources.cache(served);
+    if (cache.entries.get(key) !== undefined) continue;
+    object.metadata.uid = registry.random.uuid();
+    object.metadata.creationTimestamp = now;
+    served.kind.default?.(object);
+    writes.push({ key, value: storedBytes(object) });
+  }
+  if (writes.length === 0) return;
+  await registry.store.txn({ compare: writes.map(({ key }) => ({ key, modRevision: 0 })), writes });
+}
+
+function namespace(name: string): AnyObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+    spec: { finalizers: ['kubernetes'] },
+    status: { phase: 'Active' },
+  };
+}
+
+function priorityClass(name: string, value: number, description: string): AnyObject {
+  return {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name, generation: 1 },
+    value,
+    description,
+    preemptionPolicy: 'PreemptLowerPriority',
+  };
+}
+
+function kubernetesService(address: string): AnyObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: address,
+      clusterIPs: [address],
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      internalTrafficPolicy: 'Cluster',
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+    },
+    status: { loadBalancer: {} },
+  };
+}
+
+/**
+ * Says where the API server is: the endpoints of the `kubernetes` Service. Called once its port is known.
+ */
+export async function publishEndpoints(registry: Registry, address: string, port: number): Promise<void> {
+  const labels = { 'kubernetes.io/service-name': 'kubernetes' };
+  const metadata = { name: 'kubernetes', namespace: 'default' };
+  const slice: AnyObject = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...metadata, labels },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  };
+  const endpoints: AnyObject = {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+  };
+  for (const object of [slice, endpoints]) await overwrite(registry, object);
+}
+
+async function overwrite(registry: Registry, object: AnyObject): Promise<void> {
+  const served = registry.resources.findKind(object.apiVersion!, object.kind!)!;
+  const cache = await registry.resources.cache(served);
+  const key = keyFor(served, object.metadata.namespace!, object.metadata.name!);
+  const old = cache.entries.get(key);
+  object.metadata.uid = old?.object.metadata.uid ?? registry.random.uuid();
+  object.metadata.creationTimestamp = old?.object.metadata.creationTimestamp ?? formatTime(registry.clock.now());
+  await registry.store.txn({
+    compare: [{ key, modRevision: old?.revision ?? 0 }],
+    writes: [{ key, value: storedBytes(object) }],
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * What every request goes through, in order: who is it (authn), in whose name (impersonation), what is asked (request info), may they
+ * (authz), then the answer. A step either passes the request on or throws a `StatusError`.
+ */
+import { StatusError } from '../machinery/index.ts';
+import { anonymous, authenticate, type TokenAuthenticator } from './authn/index.ts';
+import { type Attributes, type Decision, refusal } from './authz/index.ts';
+import type { Headers } from './exchange.ts';
+import { impersonated } from './authn/impersonate.ts';
+import { type RequestInfo, requestInfoOf, type User } from './request.ts';
+
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  readonly subject: { CN?: string | string[]; O?: string | string[] } | undefined;
+}
+
+export interface Passed {
+  readonly user: User;
+  readonly info: RequestInfo;
+}
+
+export interface ChainOptions {
+  readonly tokens: readonly TokenAuthenticator[];
+  authorize(attributes: Attributes): Decision;
+}
+
+export async function pass(asked: Asked, options: ChainOptions): Promise<Passed> {
+  const authorization = header(asked.headers, 'authorization');
+  const real =
+    asked.subject === undefined && authorization === undefined
+      ? anonymous
+      : await authenticate({ subject: asked.subject, authorization }, options.tokens);
+  const user = impersonated(real, asked.headers, options.authorize);
+  const info = requestInfoOf(asked.method, asked.path, asked.query);
+  require(options, user, info);
+  return { user, info };
+}
+
+export function require(options: Pick<ChainOptions, 'authorize'>, user: User, info: RequestInfo): void {
+  const attributes = attributesOf(user, info);
+  const decision = options.authorize(attributes);
+  if (decision.allowed) return;
+  if (info.isResource) throw StatusError.forbidden(info, info.name, refusal(attributes));
+  throw new StatusError('Forbidden', `forbidden: ${refusal(attributes)}`, {});
+}
+
+export function attributesOf(user: User, info: RequestInfo): Attributes {
+  const { verb, isResource, group, resource, subresource, namespace, name, path } = info;
+  return { user, verb, isResource, group, resource, subresource, namespace, name, path };
+}
+
+export function header(headers: Headers, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}

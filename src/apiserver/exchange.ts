@@ -1,0 +1,30 @@
+/** One request and its answer, free of whether it came by HTTP/1.1 or HTTP/2. */
+
+export type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+export interface Exchange {
+  readonly method: string;
+  /** Path without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** The subject of a client certificate that the cluster's authority signed. */
+  readonly subject: { CN?: string | string[]; O?: string | string[] } | undefined;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+  /** The whole body. Rejects with `RequestEntityTooLarge` beyond `limit` bytes, and when it stays incomplete. */
+  body(limit: number): Promise<Buffer>;
+  /** Answers in one piece. */
+  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void;
+  /** Answers piece by piece. */
+  stream(code: number, headers: Record<string, string>): Sink;
+}
+
+export interface Sink {
+  /** Bytes that were written and not yet taken by the client. */
+  readonly pending: number;
+  write(bytes: Buffer): void;
+  end(): void;
+  /** Cuts the connection: the client cannot keep up. */
+  destroy(): void;
+}

@@ -1,0 +1,286 @@
+/**
+ * The door: TLS on one port, HTTP/2 and HTTP/1.1 as the client prefers, and upgrades. It turns connections into exchanges and knows nothing
+ * of what is asked.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { StatusError } from '../machinery/index.ts';
+import type { Exchange, Headers, Sink } from './exchange.ts';
+
+export interface ListenOptions {
+  /** PEM. */
+  certificate: string;
+  key: string;
+  /** PEM of the authority whose client certificates are believed. */
+  clientAuthority: string;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+}
+
+export interface Door {
+  readonly port: number;
+  /** Stops accepting and cuts what is open. */
+  close(): Promise<void>;
+}
+
+export interface Visitor {
+  request(exchange: Exchange): void;
+  /** A connection that wants to become something else. The handler owns the socket. */
+  upgrade(exchange: Exchange, socket: Duplex, head: Buffer): void;
+}
+
+const headersTimeout = 30_000;
+const handshakeTimeout = 10_000;
+
+export async function open(options: ListenOptions, visitor: Visitor): Promise<Door> {
+  const http = createServer({ headersTimeout, requestTimeout: 0, keepAliveTimeout: 120_000, maxHeaderSize: 64 * 1024 });
+  http.on('request', (request, response) => visitor.request(new Http1Exchange(request, response)));
+  http.on('upgrade', (request, socket, head) => visitor.upgrade(new Http1Exchange(request, undefined), socket, head));
+  const sockets = new Set<Socket>();
+  const server = createTlsServer({
+    cert: options.certificate,
+    key: options.key,
+    ca: options.clientAuthority,
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout,
+    minVersion: 'TLSv1.2',
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.on('tlsClientError', () => {});
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.setNoDelay(true);
+    socket.on('error', () => socket.destroy());
+    if (socket.alpnProtocol === 'h2') serveHttp2(socket, visitor);
+    else http.emit('connection', socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port: options.port, host: options.host, backlog: 4096 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function serveHttp2(socket: TLSSocket, visitor: Visitor): void {
+  const session: ServerHttp2Session = performServerHandshake(socket, {
+    settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20, enableConnectProtocol: false },
+    maxSessionMemory: 1000,
+    maxSessionInvalidFrames: 100,
+  } as never);
+  session.setLocalWindowSize(1 << 24);
+  const subject = subjectOf(socket);
+  session.on('error', () => session.destroy());
+  session.on('stream', (stream, headers) => {
+    stream.on('error', () => stream.destroy());
+    visitor.request(new Http2Exchange(stream, headers as Headers, subject));
+  });
+}
+
+function subjectOf(socket: TLSSocket): Exchange['subject'] {
+  if (!socket.authorized) return undefined;
+  const { subject } = socket.getPeerCertificate();
+  return subject as unknown as Exchange['subject'];
+}
+
+const subjects = new WeakMap<object, { subject: Exchange['subject'] }>();
+
+/** The certificate of a kept-alive connection is looked at once. */
+function subjectOfRequest(socket: TLSSocket): Exchange['subject'] {
+  let known = subjects.get(socket);
+  if (known === undefined) subjects.set(socket, (known = { subject: subjectOf(socket) }));
+  return known.subject;
+}
+
+abstract class Base {
+  readonly path: string;
+  readonly #search: string;
+  #query: URLSearchParams | undefined;
+
+  constructor(url: string) {
+    const mark = url.indexOf('?');
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.#search = mark < 0 ? '' : url.slice(mark + 1);
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#search));
+  }
+}
+
+class Http1Exchange extends Base implements Exchange {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse | undefined) {
+    super(request.url ?? '/');
+    this.method = request.method ?? 'GET';
+    this.headers = request.headers;
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get subject(): Exchange['subject'] {
+    return subjectOfRequest(this.#request.socket as TLSSocket);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      const abort = this.#abort;
+      this.#request.socket.once('close', () => abort.abort());
+      this.#response?.once('close', () => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+
+  body(limit: number): Promise<Buffer> {
+    return collect(this.#request, limit, Number(this.headers['content-length'] ?? Number.NaN));
+  }
+
+  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void {
+    const response = this.#response;
+    if (response === undefined || response.destroyed) return;
+    if (Buffer.isBuffer(body)) {
+      response.writeHead(code, { ...headers, 'Content-Length': body.length });
+      response.end(this.method === 'HEAD' ? undefined : body);
+      return;
+    }
+    const length = body.reduce((total, part) => total + part.length, 0);
+    response.writeHead(code, { ...headers, 'Content-Length': length });
+    response.cork();
+    for (const part of body) response.write(part);
+    response.end();
+  }
+
+  stream(code: number, headers: Record<string, string>): Sink {
+    const response = this.#response!;
+    response.writeHead(code, headers);
+    response.flushHeaders();
+    return {
+      get pending() {
+        return response.writableLength + (response.socket?.writableLength ?? 0);
+      },
+      write: (bytes) => void response.write(bytes),
+      end: () => void response.end(),
+      destroy: () => void response.destroy(),
+    };
+  }
+}
+
+class Http2Exchange extends Base implements Exchange {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly subject: Exchange['subject'];
+  readonly #stream: ServerHttp2Stream;
+  #abort: AbortController | undefined;
+
+  constructor(stream: ServerHttp2Stream, headers: Headers, subject: Exchange['subject']) {
+    super(String(headers[':path'] ?? '/'));
+    this.method = String(headers[':method']);
+    this.headers = headers;
+    this.subject = subject;
+    this.#stream = stream;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      const abort = this.#abort;
+      this.#stream.once('close', () => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+
+  body(limit: number): Promise<Buffer> {
+    return collect(this.#stream, limit, Number(this.headers['content-length'] ?? Number.NaN));
+  }
+
+  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void {
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    const parts = Buffer.isBuffer(body) ? [body] : body;
+    const length = parts.reduce((total, part) => total + part.length, 0);
+    stream.respond({ ':status': code, ...lowered(headers), 'content-length': length });
+    if (this.method === 'HEAD' || length === 0) {
+      stream.end();
+    } else {
+      for (let i = 0; i < parts.length - 1; i++) stream.write(parts[i]!);
+      stream.end(parts.at(-1));
+    }
+    // an answer that comes before the whole request: the rest of it is not wanted
+    if (!stream.readableEnded) stream.resume();
+  }
+
+  stream(code: number, headers: Record<string, string>): Sink {
+    const stream = this.#stream;
+    stream.respond({ ':status': code, ...lowered(headers) });
+    return {
+      get pending() {
+        return stream.writableLength;
+      },
+      write: (bytes) => void stream.write(bytes),
+      end: () => void stream.end(),
+      destroy: () => stream.close(constants.NGHTTP2_CANCEL),
+    };
+  }
+}
+
+function lowered(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function collect(source: IncomingMessage | ServerHttp2Stream, limit: number, declared: number): Promise<Buffer> {
+  const tooLarge = () => StatusError.tooLarge(`Request entity too large: limit is ${limit}`);
+  if (declared > limit) {
+    source.resume();
+    return Promise.reject(tooLarge());
+  }
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let length = 0;
+    let done = false;
+    const fail = (error: Error) => {
+      if (done) return;
+      done = true;
+      reject(error);
+    };
+    source.on('data', (part: Buffer) => {
+      length += part.length;
+      if (length > limit) {
+        parts.length = 0;
+        fail(tooLarge());
+      } else if (!done) parts.push(part);
+    });
+    source.on('end', () => {
+      if (done) return;
+      done = true;
+      if (declared >= 0 && length !== declared)
+        return reject(StatusError.badRequest(`the body ended after ${length} of ${declared} bytes`));
+      resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, length));
+    });
+    source.on('aborted', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
+    source.on('close', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
+    source.on('error', fail);
+  });
+}

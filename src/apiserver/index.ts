@@ -1,0 +1,176 @@
+/**
+ * The API server: the Kubernetes API over a store. It promises what upstream's promises: authentication, authorisation, admission, validation,
+ * durable writes with optimistic concurrency, consistent lists and gapless watches. It leaves all acting on objects to others; it
+ * reads time and chance from what it is given, and listens only where it is told to.
+ */
+import { kinds, kubernetesVersion } from '../api/index.ts';
+import type { AnyObject, Clock, Random } from '../machinery/index.ts';
+import type { Store } from '../store/index.ts';
+import { admissionOf, steps } from './admission/index.ts';
+import { lookup } from './admission/lookup.ts';
+import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
+import { Rbac } from './authz/index.ts';
+import { bootstrap, publishEndpoints } from './bootstrap.ts';
+import { Caches, type ResourceCache } from './cache/index.ts';
+import { type Door, type ListenOptions, open } from './http.ts';
+import { keepHouse } from './housekeeping.ts';
+import { LocalServer } from './local.ts';
+import { Metrics } from './metrics.ts';
+import { type NodeCredentials, NodeProxy } from './nodeproxy.ts';
+import { Paths } from './paths.ts';
+import { OpenApi } from './publish/openapi.ts';
+import { firstAddress, type Registry, type ServiceRanges, ServiceRegistry } from './registry/index.ts';
+import { Resources } from './resources.ts';
+import { serve, serveUpgrade, type Serving } from './serve.ts';
+import type { User } from './request.ts';
+
+export interface ApiserverOptions extends ServiceRanges {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: TokenSigner;
+  /** Other ways to recognise a bearer token, after service account tokens. */
+  readonly tokens?: readonly TokenAuthenticator[];
+  /** How to reach node agents; without it logs, exec and their like answer 503. */
+  readonly nodes?: NodeCredentials;
+  /** Told of every fault of the server's own. */
+  failed(error: unknown, id: string): void;
+}
+
+export interface Apiserver {
+  /** Opens the door. */
+  listen(options: ListenOptions & { advertise: string }): Promise<{ port: number }>;
+  /** The same server for a part of this process, acting as `user`. */
+  local(user: User, userAgent: string): LocalServer;
+  /** Cuts connections and watches; the store stays open. */
+  close(): Promise<void>;
+}
+
+export async function createApiserver(options: ApiserverOptions): Promise<Apiserver> {
+  const { store, clock, random } = options;
+  let broken: Error | undefined;
+  const caches = new Caches(store, (error) => {
+    broken = error;
+    options.failed(error, '');
+  });
+  const resources = new Resources(kinds, caches);
+  const services = new ServiceRegistry(options);
+  const rbacCaches = await followRbac(resources);
+  const rbac = new Rbac(rbacCaches.objects);
+  rbacCaches.onChange(() => rbac.invalidate());
+  const registry: Registry = {
+    store,
+    caches,
+    resources,
+    admission: admissionOf(steps),
+    services,
+    clock,
+    random,
+    authorize: (attributes) => rbac.authorize(attributes),
+    rulesFor: (user, namespace) => rbac.rulesFor(user, namespace),
+  };
+  await followServices(resources, services);
+  await bootstrap(registry, { serviceAddress: firstAddress(options.serviceCIDR) });
+
+  const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
+    lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
+  );
+  const metrics = new Metrics(clock.now());
+  let door: Door | undefined;
+  let advertised = '';
+  const paths = new Paths({
+    resources,
+    openapi: new OpenApi(resources),
+    metrics,
+    tokens,
+    version: versionInfo(),
+    address: () => `${advertised}:${door?.port ?? 0}`,
+    checks: [
+      { name: 'ping', check: () => undefined },
+      { name: 'store', check: () => broken?.message },
+    ],
+    gauges: () => ({ apiserver_store_revision: store.revision }),
+  });
+  const serving: Serving = {
+    chain: { tokens: [tokens, ...(options.tokens ?? [])], authorize: registry.authorize },
+    verbs: { registry, tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
+    paths,
+    nodes: options.nodes && new NodeProxy(registry, options.nodes),
+    metrics,
+    clock,
+    random,
+    failed: options.failed,
+  };
+  const stopHousekeeping = keepHouse(registry, clock, (error) => options.failed(error, ''));
+  return {
+    async listen({ advertise, ...where }) {
+      door = await open(where, {
+        request: (exchange) => void serve(serving, exchange),
+        upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
+      });
+      advertised = advertise;
+      await publishEndpoints(registry, advertise, door.port);
+      return { port: door.port };
+    },
+    local: (user, userAgent) => new LocalServer(serving, user, userAgent),
+    async close() {
+      stopHousekeeping();
+      caches.close();
+      await door?.close();
+    },
+  };
+}
+
+async function followServices(resources: Resources, services: ServiceRegistry): Promise<void> {
+  const cache = await cacheOf(resources, '', 'services');
+  for (const entry of cache.entries.values()) services.load(entry.object);
+  cache.listen({ onEvents: (events) => services.observe(events), onEnd: () => {} });
+}
+
+async function followRbac(resources: Resources) {
+  const names = ['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'];
+  const caches = await Promise.all(names.map((name) => cacheOf(resources, 'rbac.authorization.k8s.io', name)));
+  const [clusterRoles, clusterRoleBindings, roles, roleBindings] = caches.map((cache) => () => objectsOf(cache));
+  return {
+    objects: {
+      clusterRoles: clusterRoles!,
+      clusterRoleBindings: clusterRoleBindings!,
+      roles: roles!,
+      roleBindings: roleBindings!,
+    },
+    onChange: (call: () => void) => {
+      for (const cache of caches) cache.listen({ onEvents: call, onEnd: () => {} });
+    },
+  };
+}
+
+async function cacheOf(resources: Resources, group: string, resource: string): Promise<ResourceCache> {
+  const served = resources.find(group, 'v1', resource);
+  if (served === undefined) throw new Error(`${resource} of ${JSON.stringify(group)} is not served`);
+  return resources.cache(served);
+}
+
+function* objectsOf(cache: ResourceCache): Generator<AnyObject> {
+  for (const entry of cache.entries.values()) yield entry.object;
+}
+
+function versionInfo(): Record<string, string> {
+  const [major = '1', minor = '36'] = kubernetesVersion.slice(1).split('.');
+  return {
+    major,
+    minor,
+    gitVersion: `${kubernetesVersion}+glasshouse`,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '2026-11-23T00:00:00Z',
+    goVersion: '',
+    compiler: 'node',
+    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  };
+}
+
+export { authenticate, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
+export { certify, createAuthority, issue, type CertificateRequest, type KeyPair } from './pki/index.ts';
+export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
+export type { ListenOptions } from './http.ts';
+export type { User } from './request.ts';

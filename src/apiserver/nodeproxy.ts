@@ -1,0 +1,203 @@
+/**
+ * Conversations with a pod's node: logs, exec, attach, port-forward. The request is checked here and then handed, as it came, to the node
+ * agent at the address and port that its Node object gives; upgraded connections are joined end to end.
+ */
+import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
+import { type AnyObject, StatusError } from '../machinery/index.ts';
+import type { Exchange } from './exchange.ts';
+import { lookup } from './admission/lookup.ts';
+import { entryOf, type Registry, type ResourceCall } from './registry/index.ts';
+import { replyOf, send } from './respond.ts';
+
+export interface NodeCredentials {
+  /** PEM: how the API server shows itself to node agents, and whom it believes to be one. */
+  certificate: string;
+  key: string;
+  authority: string;
+}
+
+const connectTimeout = 10_000;
+const nodes = { group: '', version: 'v1', resource: 'nodes' };
+
+interface Target {
+  host: string;
+  port: number;
+  path: string;
+}
+
+export const conversations = new Set(['log', 'exec', 'attach', 'portforward']);
+
+export class NodeProxy {
+  readonly #registry: Registry;
+  readonly #credentials: NodeCredentials;
+
+  constructor(registry: Registry, credentials: NodeCredentials) {
+    this.#registry = registry;
+    this.#credentials = credentials;
+  }
+
+  /** Answers `log`, and exec and its like when they come without an upgrade. */
+  async serve(call: ResourceCall, exchange: Exchange): Promise<void> {
+    const target = await this.#target(call, exchange.query);
+    const answer = await this.#ask(target, exchange);
+    const headers = { 'Content-Type': answer.headers['content-type'] ?? 'text/plain' };
+    if (answer.statusCode !== 200) return this.#refusal(answer, exchange);
+    const sink = exchange.stream(200, headers);
+    answer.on('data', (bytes: Buffer) => {
+      sink.write(bytes);
+      if (sink.pending > 1 << 20) {
+        answer.pause();
+        const wait = this.#registry.clock.every(10, () => {
+          if (sink.pending > 1 << 18 && !exchange.signal.aborted) return;
+          wait.cancel();
+          answer.resume();
+        });
+      }
+    });
+    answer.on('end', () => sink.end());
+    answer.on('error', () => sink.destroy());
+    exchange.signal.addEventListener('abort', () => answer.destroy(), { once: true });
+  }
+
+  #refusal(answer: IncomingMessage, exchange: Exchange): void {
+    const parts: Buffer[] = [];
+    answer.on('data', (part: Buffer) => parts.push(part));
+    answer.on('end', () => {
+      const text = Buffer.concat(parts).toString().slice(0, 10_000).trim();
+      const code = answer.statusCode ?? 500;
+      const error = new StatusError(code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError', text, undefined, { code });
+      send(exchange, replyOf(code, error.toStatus()), []);
+    });
+  }
+
+  #ask(target: Target, exchange: Exchange): Promise<IncomingMessage> {
+    const { certificate, key, authority } = this.#credentials;
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest({
+        host: target.host,
+        port: target.port,
+        path: target.path,
+        method: exchange.method === 'HEAD' ? 'GET' : exchange.method,
+        cert: certificate,
+        key,
+        ca: authority,
+        timeout: connectTimeout,
+        checkServerIdentity: () => undefined,
+      });
+      request.on('response', (response) => {
+        request.setTimeout(0);
+        resolve(response);
+      });
+      request.on('timeout', () => request.destroy(new Error(`no answer within ${connectTimeout / 1000} s`)));
+      request.on('error', (error) => reject(unreachable(target, error)));
+      exchange.signal.addEventListener('abort', () => request.destroy(), { once: true });
+      request.end();
+    });
+  }
+
+  /** Joins the client's connection to the node agent's. The upgrade itself is between those two. */
+  async upgrade(call: ResourceCall, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
+    const target = await this.#target(call, exchange.query);
+    const { certificate, key, authority } = this.#credentials;
+    const upstream = connect({
+      host: target.host,
+      port: target.port,
+      cert: certificate,
+      key,
+      ca: authority,
+      ALPNProtocols: ['http/1.1'],
+      checkServerIdentity: () => undefined,
+    });
+    const timer = this.#registry.clock.after(connectTimeout, () => upstream.destroy(new Error('no answer from the node')));
+    await new Promise<void>((resolve, reject) => {
+      upstream.once('secureConnect', resolve);
+      upstream.once('error', (error) => reject(unreachable(target, error)));
+      upstream.once('close', () => reject(unreachable(target, new Error('the connection was closed'))));
+    }).finally(() => timer.cancel());
+    upstream.write(upgradeRequest(exchange, target));
+    if (head.length > 0) upstream.write(head);
+    join(socket, upstream);
+  }
+
+  async #target(call: ResourceCall, query: URLSearchParams): Promise<Target> {
+    const pod = (await entryOf(this.#registry, call)).object;
+    const { nodeName } = pod.spec;
+    if (!nodeName) throw StatusError.badRequest(`pod ${call.name} does not have a host assigned`);
+    const node = await lookup(this.#registry, nodes, '', nodeName);
+    if (node === undefined) throw StatusError.notFound(nodes, nodeName);
+    const path = pathOf(call, pod, query);
+    return { host: addressOf(node), port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 10250, path };
+  }
+}
+
+function addressOf(node: AnyObject): string {
+  const addresses: { type: string; address: string }[] = node.status?.addresses ?? [];
+  for (const type of ['InternalIP', 'ExternalIP', 'Hostname']) {
+    const found = addresses.find((one) => one.type === type);
+    if (found) return found.address;
+  }
+  throw StatusError.serviceUnavailable(`node ${node.metadata.name} has no address yet`);
+}
+
+const places: Record<string, string> = { log: 'containerLogs', exec: 'exec', attach: 'attach', portforward: 'portForward' };
+
+function pathOf(call: ResourceCall, pod: AnyObject, query: URLSearchParams): string {
+  const place = places[call.subresource]!;
+  const rest = new URLSearchParams(query);
+  if (call.subresource === 'portforward') return `/${place}/${call.namespace}/${call.name}?${rest}`;
+  const container = containerOf(call, pod, rest.get('container') ?? '');
+  rest.delete('container');
+  return `/${place}/${call.namespace}/${call.name}/${container}?${rest}`;
+}
+
+/** The container that was named, or the pod's only or default one. */
+function containerOf(call: ResourceCall, pod: AnyObject, asked: string): string {
+  const names = (field: string): string[] => (pod.spec[field] ?? []).map((one: { name: string }) => one.name);
+  const main = names('containers');
+  const others = [...names('initContainers'), ...names('ephemeralContainers')];
+  if (asked !== '') {
+    if ([...main, ...others].includes(asked)) return asked;
+    throw StatusError.badRequest(`container ${asked} is not valid for pod ${call.name}`);
+  }
+  if (main.length === 1) return main[0]!;
+  const marked = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'];
+  if (marked !== undefined && main.includes(marked)) return marked;
+  const inits = others.length > 0 ? ` or one of the init containers: [${others.join(' ')}]` : '';
+  throw StatusError.badRequest(
+    `a container name must be specified for pod ${call.name}, choose one of: [${main.join(' ')}]${inits}`,
+  );
+}
+
+const hopHeaders = new Set(['host', 'authorization', 'cookie']);
+
+function upgradeRequest(exchange: Exchange, target: Target): string {
+  const lines = [`${exchange.method} ${target.path} HTTP/1.1`, `Host: ${target.host}:${target.port}`];
+  for (const [name, value] of Object.entries(exchange.headers)) {
+    if (hopHeaders.has(name) || name.startsWith('impersonate-')) continue;
+    // a token may travel as a subprotocol: it is for us alone
+    for (const one of [value ?? []].flat()) lines.push(`${name}: ${one.replaceAll(/base64url\.bearer\.authorization\.k8s\.io\.[^,\s]+,?\s*/g, '')}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+function join(a: Duplex, b: Duplex): void {
+  a.pipe(b);
+  b.pipe(a);
+  const end = () => {
+    a.destroy();
+    b.destroy();
+  };
+  for (const side of [a, b]) {
+    side.on('error', end);
+    side.on('close', end);
+  }
+}
+
+function unreachable(target: Target, error: Error): StatusError {
+  return new StatusError('InternalError', `error dialing the node at ${target.host}:${target.port}: ${error.message}`, undefined, {
+    code: 502,
+  });
+}

@@ -1,0 +1,134 @@
+/** Everything that is no resource: health, version, discovery, OpenAPI, metrics, keys. */
+import { createHash } from 'node:crypto';
+import { StatusError } from '../machinery/index.ts';
+import { header } from './chain.ts';
+import type { Exchange } from './exchange.ts';
+import type { Metrics } from './metrics.ts';
+import { aggregated, coreVersions, group, groupList, resourceList } from './publish/discovery.ts';
+import type { OpenApi } from './publish/openapi.ts';
+import type { Resources } from './resources.ts';
+import { replyOf, send } from './respond.ts';
+import type { ServiceAccountTokens } from './authn/index.ts';
+
+export interface HealthCheck {
+  readonly name: string;
+  /** Undefined: well. Otherwise what is wrong. */
+  check(): string | undefined;
+}
+
+export interface PathsOptions {
+  readonly resources: Resources;
+  readonly openapi: OpenApi;
+  readonly metrics: Metrics;
+  readonly tokens: ServiceAccountTokens;
+  readonly version: Record<string, string>;
+  /** `host:port` that clients reach the server under. */
+  address(): string;
+  readonly checks: readonly HealthCheck[];
+  gauges(): Record<string, number>;
+}
+
+const text = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' };
+
+export class Paths {
+  readonly #options: PathsOptions;
+
+  constructor(options: PathsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers and returns the code. */
+  serve(exchange: Exchange): number {
+    const { path, method } = exchange;
+    if (method !== 'GET' && method !== 'HEAD')
+      throw new StatusError('MethodNotAllowed', `${method} is not supported on ${path.slice(0, 200)}`);
+    const health = /^\/(healthz|livez|readyz)(?:\/(.+))?$/.exec(path);
+    if (health) return this.#health(exchange, health[1]!, health[2]);
+    if (path === '/metrics') return this.#bytes(exchange, Buffer.from(this.#options.metrics.text(this.#options.gauges())), 'text/plain; version=0.0.4');
+    if (path === '/openapi/v2') return this.#bytes(exchange, this.#options.openapi.v2(), 'application/json');
+    if (path.startsWith('/openapi/v3/')) return this.#openapi(exchange, path.slice('/openapi/v3/'.length));
+    if ((path === '/api' || path === '/apis') && wantsAggregated(exchange)) return this.#aggregated(exchange, path === '/api');
+    const value = this.#value( path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
+    if (value === undefined) throw StatusError.noSuchPath();
+    send(exchange, replyOf(200, value), []);
+    return 200;
+  }
+
+  #value(path: string): unknown {
+    const { resources, openapi, version, tokens, address } = this.#options;
+    switch (path) {
+      case '/':
+        return { paths: ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] };
+      case '/version':
+        return version;
+      case '/api':
+        return coreVersions(address());
+      case '/apis':
+        return groupList(resources);
+      case '/openapi/v3':
+        return openapi.index();
+      case '/.well-known/openid-configuration':
+        return {
+          issuer: tokens.issuer,
+          jwks_uri: `${tokens.issuer}/openid/v1/jwks`,
+          response_types_supported: ['id_token'],
+          subject_types_supported: ['public'],
+          id_token_signing_alg_values_supported: ['ES256'],
+        };
+      case '/openid/v1/jwks':
+        return { keys: [tokens.jwk()] };
+      default: {
+        const parts = path.split('/');
+        if (parts[1] === 'api' && parts.length === 3) return resourceList(resources, '', parts[2]!);
+        if (parts[1] === 'apis' && parts.length === 3) return group(resources, parts[2]!);
+        if (parts[1] === 'apis' && parts.length === 4) return resourceList(resources, parts[2]!, parts[3]!);
+        return undefined;
+      }
+    }
+  }
+
+  #aggregated(exchange: Exchange, core: boolean): number {
+    const body = Buffer.from(JSON.stringify(aggregated(this.#options.resources, core)));
+    const etag = `"${createHash('sha256').update(body).digest('hex').toUpperCase()}"`;
+    const headers = {
+      'Content-Type': 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
+      ETag: etag,
+      Vary: 'Accept',
+    };
+    const known = header(exchange.headers, 'if-none-match') === etag;
+    exchange.reply(known ? 304 : 200, headers, known ? Buffer.alloc(0) : body);
+    return known ? 304 : 200;
+  }
+
+  #openapi(exchange: Exchange, path: string): number {
+    const document = this.#options.openapi.v3(path);
+    if (document === undefined) throw StatusError.noSuchPath();
+    return this.#bytes(exchange, document, 'application/json');
+  }
+
+  #bytes(exchange: Exchange, body: Buffer, type: string): number {
+    exchange.reply(200, { 'Content-Type': type }, body);
+    return 200;
+  }
+
+  #health(exchange: Exchange, kind: string, only: string | undefined): number {
+    const checks = this.#options.checks.filter(({ name }) => only === undefined || name === only);
+    if (only !== undefined && checks.length === 0) throw StatusError.noSuchPath();
+    const excluded = new Set(exchange.query.getAll('exclude'));
+    const results = checks
+      .filter(({ name }) => !excluded.has(name))
+      .map(({ name, check }) => ({ name, problem: check() }));
+    const bad = results.filter(({ problem }) => problem !== undefined);
+    const lines = results.map(({ name, problem }) => (problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`));
+    const code = bad.length > 0 ? 500 : 200;
+    const verbose = exchange.query.has('verbose') || code !== 200;
+    const last = code === 200 ? `${kind} check passed` : `${kind} check failed`;
+    exchange.reply(code, text, Buffer.from(verbose ? `${[...lines, last].join('\n')}\n` : 'ok'));
+    return code;
+  }
+}
+
+function wantsAggregated(exchange: Exchange): boolean {
+  const accept = header(exchange.headers, 'accept') ?? '';
+  return accept.split(',').some((part) => part.includes('as=APIGroupDiscoveryList') && part.includes('v=v2') && !part.includes('v=v2beta1') && !part.includes('protobuf'));
+}

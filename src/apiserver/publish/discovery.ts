@@ -1,0 +1,125 @@
+/** Which groups, versions and resources are served: plain (one document a group version) and aggregated (one for all). */
+import { apiVersionOf } from '../../machinery/index.ts';
+import { compareVersions, type Resources, type ServedResource } from '../resources.ts';
+
+interface Version {
+  version: string;
+  resources: ServedResource[];
+}
+
+function groupsOf(resources: Resources): Map<string, Version[]> {
+  const groups = new Map<string, Version[]>();
+  for (const served of resources.all()) {
+    const { group, version } = served.kind;
+    const versions = groups.get(group) ?? [];
+    groups.set(group, versions);
+    const found = versions.find((one) => one.version === version);
+    if (found) found.resources.push(served);
+    else versions.push({ version, resources: [served] });
+  }
+  for (const versions of groups.values()) versions.sort((a, b) => compareVersions(b.version, a.version));
+  return groups;
+}
+
+/** `/api` */
+export function coreVersions(address: string): unknown {
+  return {
+    kind: 'APIVersions',
+    versions: ['v1'],
+    serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
+  };
+}
+
+/** `/apis` */
+export function groupList(resources: Resources): unknown {
+  const groups = [...groupsOf(resources)].filter(([group]) => group !== '');
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: groups.map(([group, versions]) => {
+      const { kind: _, apiVersion: __, ...rest } = groupOf(group, versions);
+      return rest;
+    }),
+  };
+}
+
+/** `/apis/<group>` */
+export function group(resources: Resources, name: string): unknown {
+  const versions = groupsOf(resources).get(name);
+  return versions && groupOf(name, versions);
+}
+
+function groupOf(name: string, versions: readonly Version[]) {
+  const listed = versions.map(({ version }) => ({ groupVersion: apiVersionOf({ group: name, version }), version }));
+  return { kind: 'APIGroup', apiVersion: 'v1', name, versions: listed, preferredVersion: listed[0] };
+}
+
+/** `/api/v1`, `/apis/<group>/<version>` */
+export function resourceList(resources: Resources, group: string, version: string): unknown {
+  const found = groupsOf(resources)
+    .get(group)
+    ?.find((one) => one.version === version);
+  if (found === undefined) return undefined;
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: apiVersionOf({ group, version }),
+    resources: found.resources.flatMap(({ kind }) => [
+      {
+        name: kind.resource,
+        singularName: kind.singular,
+        namespaced: kind.namespaced,
+        kind: kind.kind,
+        verbs: kind.verbs,
+        ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
+        ...(kind.categories.length > 0 && { categories: kind.categories }),
+      },
+      ...Object.entries(kind.subresources).map(([name, sub]) => ({
+        name: `${kind.resource}/${name}`,
+        singularName: '',
+        namespaced: kind.namespaced,
+        ...(sub.kind.group !== kind.group || sub.kind.version !== kind.version
+          ? { group: sub.kind.group, version: sub.kind.version }
+          : {}),
+        kind: sub.kind.kind,
+        verbs: sub.verbs,
+      })),
+    ]),
+  };
+}
+
+/** `/api` and `/apis` as one document, when a client accepts `APIGroupDiscoveryList`. */
+export function aggregated(resources: Resources, core: boolean): unknown {
+  const groups = [...groupsOf(resources)].filter(([group]) => (group === '') === core);
+  return {
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: 'apidiscovery.k8s.io/v2',
+    metadata: {},
+    items: groups.map(([group, versions]) => ({
+      metadata: { name: group, creationTimestamp: null },
+      versions: versions.map(({ version, resources: list }) => ({
+        version,
+        freshness: 'Current',
+        resources: list.map(discovered),
+      })),
+    })),
+  };
+}
+
+function discovered({ kind }: ServedResource): unknown {
+  const subresources = Object.entries(kind.subresources).map(([name, sub]) => ({
+    subresource: name,
+    responseKind: sub.kind,
+    verbs: sub.verbs,
+  }));
+  return {
+    resource: kind.resource,
+    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: kind.verbs,
+    ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
+    ...(kind.categories.length > 0 && { categories: kind.categories }),
+    ...(subresources.length > 0 && { subresources }),
+  };
+}

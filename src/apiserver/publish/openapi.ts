@@ -1,0 +1,236 @@
+/**
+ * OpenAPI v3 (a document a group version) and v2 (one for all), as `kubectl explain`, `apply` and client generators read them. Made when first
+ * asked for, kept until what is served changes.
+ */
+import { createHash } from 'node:crypto';
+import { definition, definitionNames, gvkOfDefinition, kubernetesVersion } from '../../api/index.ts';
+import type { Schema } from '../../machinery/index.ts';
+import type { Resources, ServedResource } from '../resources.ts';
+import { descriptionsOf } from './descriptions.ts';
+
+type Json = Record<string, unknown>;
+
+const v3 = { refs: '#/components/schemas/', wrapped: true };
+const v2 = { refs: '#/definitions/', wrapped: false };
+type Style = typeof v3;
+
+/** `api/v1` or `apis/apps/v1`: how group versions are named in OpenAPI paths. */
+export function pathOf(group: string, version: string): string {
+  return group === '' ? `api/${version}` : `apis/${group}/${version}`;
+}
+
+export class OpenApi {
+  readonly #resources: Resources;
+  #generation = -1;
+  readonly #documents = new Map<string, Buffer>();
+
+  constructor(resources: Resources) {
+    this.#resources = resources;
+  }
+
+  /** `/openapi/v3`: the address of each document, with a hash so that clients can keep it. */
+  index(): unknown {
+    const paths: Json = {};
+    const groups = new Set(Array.from(this.#resources.all(), ({ kind }) => pathOf(kind.group, kind.version)));
+    const tag = createHash('sha256').update(`${kubernetesVersion} ${this.#resources.generation}`).digest('hex').toUpperCase();
+    for (const path of [...groups].sort()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${tag}` };
+    return { paths };
+  }
+
+  /** Undefined when no such group version is served. */
+  v3(path: string): Buffer | undefined {
+    const served = [...this.#resources.all()].filter(({ kind }) => pathOf(kind.group, kind.version) === path);
+    if (served.length === 0) return undefined;
+    return this.#keep(path, () => ({
+      openapi: '3.0.0',
+      info: { title: 'Kubernetes', version: kubernetesVersion },
+      paths: pathsOf(served, v3),
+      components: { schemas: schemasOf(served, v3) },
+    }));
+  }
+
+  v2(): Buffer {
+    return this.#keep('v2', () => {
+      const served = [...this.#resources.all()];
+      return {
+        swagger: '2.0',
+        info: { title: 'Kubernetes', version: kubernetesVersion },
+        paths: pathsOf(served, v2),
+        definitions: schemasOf(served, v2),
+      };
+    });
+  }
+
+  #keep(name: string, make: () => unknown): Buffer {
+    if (this.#generation !== this.#resources.generation) {
+      this.#documents.clear();
+      this.#generation = this.#resources.generation;
+    }
+    let document = this.#documents.get(name);
+    if (document === undefined) {
+      document = Buffer.from(JSON.stringify(make()));
+      this.#documents.set(name, document);
+    }
+    return document;
+  }
+}
+
+function schemasOf(served: readonly ServedResource[], style: Style): Json {
+  const schemas: Json = {};
+  const add = (schema: Schema | undefined): void => {
+    if (schema === undefined) return;
+    if (schema.ref !== undefined) {
+      if (schemas[schema.ref] !== undefined) return;
+      schemas[schema.ref] = bodyOf(schema, style, schema.ref);
+    }
+    for (const field of Object.values(schema.properties ?? {})) add(field);
+    add(schema.items);
+    add(schema.additionalProperties);
+  };
+  for (const { kind } of served) {
+    add(kind.schema);
+    if (kind.schema.ref !== undefined) add(definition(`${kind.schema.ref}List`));
+    for (const sub of Object.values(kind.subresources)) add(byGvk(sub.kind));
+  }
+  for (const name of ['Status', 'DeleteOptions', 'APIResourceList', 'Patch', 'WatchEvent'])
+    add(definition(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`));
+  return schemas;
+}
+
+let names: Map<string, string> | undefined;
+
+function byGvk({ group, version, kind }: { group: string; version: string; kind: string }): Schema | undefined {
+  names ??= new Map(definitionNames().flatMap((name) => (gvkOfDefinition(name) ? [[gvkOfDefinition(name)!, name] as const] : [])));
+  const name = names.get(`${group}/${version}/${kind}`);
+  return name === undefined ? undefined : definition(name);
+}
+
+/** A definition in full; fields refer to other definitions. */
+function bodyOf(schema: Schema, style: Style, name: string): Json {
+  const gvk = gvkOfDefinition(name)?.split('/');
+  const told = descriptionsOf(name);
+  const properties = Object.entries(schema.properties ?? {});
+  return {
+    ...(told?.self && { description: told.self }),
+    ...typeOf(schema),
+    ...(schema.required && { required: schema.required }),
+    ...(properties.length > 0 && {
+      properties: Object.fromEntries(
+        properties.map(([field, inner]) => [field, fieldOf(inner, style, told?.fields[field])]),
+      ),
+    }),
+    ...(gvk && { 'x-kubernetes-group-version-kind': [{ group: gvk[0], version: gvk[1], kind: gvk[2] }] }),
+    ...(schema.mapType && { 'x-kubernetes-map-type': schema.mapType }),
+  };
+}
+
+function typeOf(schema: Schema): Json {
+  if (schema.format === 'int-or-string') return { type: 'string', format: 'int-or-string' };
+  if (schema.format === 'quantity') return { type: 'string' };
+  if (schema.format === 'micro-time') return { type: 'string', format: 'date-time' };
+  if (schema.format?.startsWith('schema-or-')) return {};
+  return { ...(schema.type && { type: schema.type }), ...(schema.format && { format: schema.format }) };
+}
+
+function fieldOf(schema: Schema, style: Style, description: string | undefined): Json {
+  const merge: Json = {
+    ...(description && { description }),
+    ...(schema.listType && { 'x-kubernetes-list-type': schema.listType }),
+    ...(schema.listMapKeys && { 'x-kubernetes-list-map-keys': schema.listMapKeys }),
+    ...(schema.patchStrategy && { 'x-kubernetes-patch-strategy': schema.patchStrategy.join(',') }),
+    ...(schema.patchMergeKey && { 'x-kubernetes-patch-merge-key': schema.patchMergeKey }),
+    ...(schema.default !== undefined && { default: schema.default }),
+  };
+  if (schema.ref !== undefined) {
+    const ref = { $ref: style.refs + schema.ref };
+    return style.wrapped && Object.keys(merge).length > 0 ? { allOf: [ref], ...merge } : { ...ref, ...merge };
+  }
+  return {
+    ...typeOf(schema),
+    ...(schema.enum && { enum: schema.enum }),
+    ...(schema.items && { items: fieldOf(schema.items, style, undefined) }),
+    ...(schema.additionalProperties && { additionalProperties: fieldOf(schema.additionalProperties, style, undefined) }),
+    ...merge,
+  };
+}
+
+const actions = {
+  list: 'get',
+  create: 'post',
+  deletecollection: 'delete',
+  get: 'get',
+  update: 'put',
+  patch: 'patch',
+  delete: 'delete',
+} as const;
+const onCollection = new Set(['list', 'create', 'deletecollection']);
+const patchTypes = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'];
+
+function pathsOf(served: readonly ServedResource[], style: Style): Json {
+  const paths: Record<string, Json> = {};
+  for (const { kind } of served) {
+    const base = `/${pathOf(kind.group, kind.version)}`;
+    const scope = kind.namespaced ? '/namespaces/{namespace}' : '';
+    const collection = `${base}${scope}/${kind.resource}`;
+    const one = `${collection}/{name}`;
+    for (const verb of kind.verbs)
+      if (verb !== 'watch') add(onCollection.has(verb) ? collection : one, verb, kind, kind.schema.ref);
+    if (kind.namespaced && kind.verbs.includes('list')) add(`${base}/${kind.resource}`, 'list', kind, kind.schema.ref);
+    for (const [name, sub] of Object.entries(kind.subresources))
+      for (const verb of sub.verbs) add(`${one}/${name}`, verb, sub.kind, byGvk(sub.kind)?.ref);
+  }
+  return paths;
+
+  function add(path: string, verb: string, of: { group: string; version: string; kind: string }, ref: string | undefined): void {
+    const method = actions[verb as keyof typeof actions];
+    if (method === undefined) return;
+    const answer = verb === 'list' ? `${ref}List` : ref;
+    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter(name!, 'path', 'string', style));
+    (paths[path] ??= parameters.length > 0 ? { parameters } : {})[method] = {
+      'x-kubernetes-action': verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb,
+      'x-kubernetes-group-version-kind': { group: of.group, version: of.version, kind: of.kind },
+      ...operationOf(verb, ref, answer, style),
+    };
+  }
+}
+
+function operationOf(verb: string, ref: string | undefined, answer: string | undefined, style: Style): Json {
+  const writes = verb === 'create' || verb === 'update' || verb === 'patch';
+  const body = verb === 'patch' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch' : ref;
+  const types = verb === 'patch' ? patchTypes.map((type) => `application/${type}`) : ['application/json', 'application/yaml'];
+  const parameters = [
+    ...(writes ? ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => parameter(name, 'query', 'string', style)) : []),
+    ...(verb === 'patch' ? [parameter('force', 'query', 'boolean', style)] : []),
+    ...(verb === 'list' || verb === 'deletecollection' ? listParameters(style) : []),
+  ];
+  const schema = (name: string | undefined) => (name === undefined ? {} : { $ref: style.refs + name });
+  if (!style.wrapped) {
+    if (writes) parameters.push({ name: 'body', in: 'body', required: true, schema: schema(body) });
+    return {
+      consumes: types,
+      produces: ['application/json', 'application/yaml'],
+      ...(parameters.length > 0 && { parameters }),
+      responses: { 200: { description: 'OK', schema: schema(answer) } },
+    };
+  }
+  return {
+    ...(parameters.length > 0 && { parameters }),
+    ...(writes && { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, { schema: schema(body) }])) } }),
+    responses: { 200: { description: 'OK', content: { 'application/json': { schema: schema(answer) } } } },
+  };
+}
+
+function parameter(name: string, where: string, type: string, style: Style): Json {
+  const typed = style.wrapped ? { schema: { type, uniqueItems: true } } : { type, uniqueItems: true };
+  return { name, in: where, ...(where === 'path' && { required: true }), ...typed };
+}
+
+function listParameters(style: Style): Json[] {
+  const strings = ['continue', 'fieldSelector', 'labelSelector', 'resourceVersion', 'resourceVersionMatch'];
+  return [
+    ...strings.map((name) => parameter(name, 'query', 'string', style)),
+    parameter('limit', 'query', 'integer', style),
+    parameter('timeoutSeconds', 'query', 'integer', style),
+    parameter('watch', 'query', 'boolean', style),
+  ];
+}

@@ -1,0 +1,59 @@
+/** What every verb of the registry works with. */
+import type { Clock, KubeObject, AnyObject, Random } from '../../machinery/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Caches, CacheEntry } from '../cache/index.ts';
+import type { RequestOptions, User } from '../request.ts';
+import type { Resources, ServedResource } from '../resources.ts';
+import type { Admission } from '../admission/index.ts';
+import type { Attributes, Decision, PolicyRule } from '../authz/index.ts';
+import type { ServiceAllocator } from './services.ts';
+
+export interface Registry {
+  readonly store: Store;
+  readonly caches: Caches;
+  readonly resources: Resources;
+  readonly admission: Admission;
+  readonly services: ServiceAllocator;
+  readonly clock: Clock;
+  readonly random: Random;
+  authorize(attributes: Attributes): Decision;
+  rulesFor(user: User, namespace: string): PolicyRule[];
+}
+
+/** One request to the registry: authenticated, authorised, its resource found. */
+export interface ResourceCall {
+  readonly served: ServedResource;
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly options: RequestOptions;
+  readonly user: User;
+  /** A parsed object, which the registry may keep and change. */
+  readonly body?: unknown;
+  readonly patchType?: PatchType;
+  /** Without an explicit fieldManager, managed fields are named by this. */
+  readonly userAgent: string;
+  readonly signal?: AbortSignal;
+  warn(message: string): void;
+}
+
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+
+/** What a verb answers. Exactly one of `entry` and `object`. */
+export interface Answer {
+  readonly code: number;
+  readonly entry?: CacheEntry;
+  readonly object?: KubeObject | AnyObject;
+}
+
+export function answerOf(object: AnyObject, code = 200): Answer {
+  return { code, object };
+}
+
+/** The name that managed fields are kept under. */
+export function fieldManagerOf(call: ResourceCall): string {
+  if (call.options.fieldManager) return call.options.fieldManager;
+  const slash = call.userAgent.indexOf('/');
+  return (slash < 0 ? call.userAgent : call.userAgent.slice(0, slash)) || 'unknown';
+}

@@ -1,0 +1,44 @@
+/** From what a client sent to an object of a kind: checked, pruned, defaulted. */
+import { DecodeError, decoderOf, type Kind } from '../../api/index.ts';
+import { type AnyObject, apiVersionOf, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
+import type { ResourceCall } from './context.ts';
+
+/**
+ * Takes a parsed body as an object of `kind`, changing it in place: unknown fields are dropped and, as `fieldValidation`
+ * asks, warned of or refused.
+ */
+export function decode(kind: Kind, body: unknown, call: Pick<ResourceCall, 'options' | 'warn'>): AnyObject {
+  if (!isObject(body)) throw StatusError.badRequest(`the request body must be an object of kind ${kind.kind}`);
+  const apiVersion = apiVersionOf(kind);
+  if (body.apiVersion === undefined) body.apiVersion = apiVersion;
+  if (body.kind === undefined) body.kind = kind.kind;
+  if (body.apiVersion !== apiVersion || body.kind !== kind.kind)
+    throw StatusError.badRequest(
+      `the object provided is a ${body.apiVersion} ${body.kind}; a ${apiVersion} ${kind.kind} is expected here`,
+    );
+  const unknown: string[] = [];
+  try {
+    decoderOf(kind.schema)(body, (path) => unknown.push(path));
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw StatusError.badRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`,
+    );
+  }
+  if (unknown.length > 0) refuseUnknown(unknown, call);
+  body.metadata ??= {};
+  return body as AnyObject;
+}
+
+function refuseUnknown(paths: readonly string[], call: Pick<ResourceCall, 'options' | 'warn'>): void {
+  const mode = call.options.fieldValidation ?? 'Warn';
+  if (mode === 'Ignore') return;
+  const messages = paths.slice(0, 100).map((path) => `unknown field ${JSON.stringify(path)}`);
+  if (mode === 'Strict') throw StatusError.badRequest(`strict decoding error: ${messages.join(', ')}`);
+  for (const message of messages) call.warn(message);
+}
+
+/** Throws `Invalid` when there is any cause. */
+export function refuse(kind: Kind, name: string, causes: StatusCause[]): void {
+  if (causes.length > 0) throw StatusError.invalid(kind, name, causes);
+}

@@ -1,0 +1,12 @@
+/**
+ * The verbs over stored objects: create, get, list, watch, update, patch, delete, deletecollection. Everything that arrives here is authenticated
+ * and authorised; everything that leaves is durable.
+ */
+export { answerOf, fieldManagerOf, type Answer, type PatchType, type Registry, type ResourceCall } from './context.ts';
+export { create } from './create.ts';
+export { remove, removeCollection } from './delete.ts';
+export { entryOf, get, list, type ListAnswer } from './read.ts';
+export { change, patch, update } from './update.ts';
+export { fromStored } from './convert.ts';
+export { firstAddress, ServiceRegistry, type ServiceRanges } from './services.ts';
+export { bookmarkOf, eventOf, frameOf, type OpenWatch, type Seen, watch, type Watcher } from './watch.ts';

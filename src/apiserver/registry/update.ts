@@ -1,0 +1,330 @@
+/** update and patch: read, change, check, write if nothing changed meanwhile. */
+import type { Kind } from '../../api/index.ts';
+import {
+  type AnyObject,
+  applyJsonPatch,
+  applyMergePatch,
+  applyPatch,
+
+  cause,
+  cloneJson,
+  equalJson,
+  formatTime,
+  isObject,
+  type StatusCause,
+  StatusError,
+  validateObjectMeta,
+} from '../../machinery/index.ts';
+import { type CacheEntry, storedBytes } from '../cache/index.ts';
+import { keyFor } from '../resources.ts';
+import { type Answer, fieldManagerOf, type Registry, type ResourceCall } from './context.ts';
+import { fromStored, toStored } from './convert.ts';
+import { checkNamespace, create } from './create.ts';
+import { decode, refuse } from './decode.ts';
+import { ownFields, resetFieldsOf } from './manage.ts';
+import { revisionOf } from './read.ts';
+
+const modified = 'the object has been modified; please apply your changes to the latest version and try again';
+const attempts = 32;
+
+/** What a change makes of the current object; a fresh copy that may be kept. */
+export interface Change {
+  make(current: AnyObject): AnyObject;
+  /** The part that is written: a status writer changes only the status, everybody else all but it; `whole` is the server's own. */
+  part?: 'status' | 'all' | 'whole';
+}
+
+export async function update(registry: Registry, call: ResourceCall): Promise<Answer> {
+  const { kind } = call.served;
+  const object = decode(kind, call.body, call);
+  if (kind.namespaced) checkNamespace(call, object);
+  const { metadata } = object;
+  if (!metadata.name) throw StatusError.badRequest(`the name of the object (metadata.name) must be set`);
+  if (metadata.name !== call.name)
+    throw StatusError.badRequest(
+      `the name of the object (${metadata.name}) does not match the name on the URL (${call.name})`,
+    );
+  if (call.subresource === '' && createsOnUpdate(kind) && !metadata.resourceVersion && !(await exists(registry, call)))
+    return create(registry, call);
+  return change(registry, call, { make: () => cloneJson(object) });
+}
+
+function createsOnUpdate(kind: Kind): boolean {
+  return kind.resource === 'leases' || kind.resource === 'endpoints' || kind.resource === 'endpointslices';
+}
+
+async function exists(registry: Registry, call: ResourceCall): Promise<boolean> {
+  const cache = await registry.resources.cache(call.served);
+  return cache.entries.get(keyFor(call.served, call.namespace, call.name)) !== undefined;
+}
+
+export async function patch(registry: Registry, call: ResourceCall): Promise<Answer> {
+  if (call.patchType === 'apply') return apply(registry, call);
+  const { kind } = call.served;
+  return change(registry, call, {
+    make: (current) => decode(kind, patched(call, current), call),
+  });
+}
+
+function patched(call: ResourceCall, current: AnyObject): unknown {
+  const { body } = call;
+  switch (call.patchType) {
+    case 'json':
+      return cloneJson(applyJsonPatch(current, body));
+    case 'merge':
+      return cloneJson(applyMergePatch(current, body));
+    default:
+      if (!isObject(body)) throw StatusError.badRequest('a strategic merge patch must be an object');
+      throw StatusError.unsupportedMediaType("strategic merge");
+  }
+}
+
+async function apply(registry: Registry, call: ResourceCall): Promise<Answer> {
+  const { served } = call;
+  const { kind } = served;
+  if (!call.options.fieldManager)
+    throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      cause.required('fieldManager', 'is required for apply patch'),
+    ]);
+  const applied = configurationOf(kind, call);
+  if (applied.metadata.managedFields?.length)
+    throw StatusError.badRequest('metadata.managedFields must be nil');
+  if (applied.metadata.name !== undefined && applied.metadata.name !== call.name)
+    throw StatusError.badRequest(
+      `the name of the object (${applied.metadata.name}) does not match the name on the URL (${call.name})`,
+    );
+  applied.metadata.name = call.name;
+  const merged = (live: AnyObject | undefined): AnyObject => {
+    const result = applyPatch({
+      live,
+      applied,
+      manager: fieldManagerOf(call),
+      force: call.options.force === true,
+      apiVersion: served.apiVersion,
+      subresource: call.subresource,
+      time: formatTime(registry.clock.now()),
+      schema: kind.schema,
+      resetFields: resetFieldsOf(kind, call.subresource),
+    });
+    return decode(kind, cloneJson(result), quiet);
+  };
+  for (;;) {
+    if (!(await exists(registry, call)) && call.subresource === '') {
+      if (applied.metadata.uid)
+        throw StatusError.conflict(kind, call.name, 'uid mismatch: the provided object specified uid, and no existing object was found');
+      try {
+        return await create(registry, { ...call, body: merged(undefined) });
+      } catch (error) {
+        if (error instanceof StatusError && error.reason === 'AlreadyExists') continue;
+        throw error;
+      }
+    }
+    return change(registry, call, { make: merged });
+  }
+}
+
+const quiet = { options: { fieldValidation: 'Ignore' as const }, warn: () => {} };
+
+/** What an applier sent, checked and in canonical form, without anything that it did not say: only that becomes its own. */
+function configurationOf(kind: Kind, call: ResourceCall): AnyObject {
+  const checked = decode(kind, cloneJson(call.body), call);
+  const said = saidOf(call.body, checked) as AnyObject;
+  return { ...said, apiVersion: checked.apiVersion, kind: checked.kind, metadata: { ...said.metadata } };
+}
+
+/** Of `checked`, the fields that `sent` names. */
+function saidOf(sent: unknown, checked: unknown): unknown {
+  if (Array.isArray(sent) && Array.isArray(checked) && sent.length === checked.length)
+    return checked.map((item, i) => saidOf(sent[i], item));
+  if (!isObject(sent) || !isObject(checked)) return checked;
+  const said: Record<string, unknown> = {};
+  for (const name in sent) if (checked[name] !== undefined) said[name] = saidOf(sent[name], checked[name]);
+  return said;
+}
+
+/** Applies a change to the stored object until it is written, refused, or changes nothing. */
+export async function change(registry: Registry, call: ResourceCall, wanted: Change): Promise<Answer> {
+  const { served } = call;
+  const key = keyFor(served, call.namespace, call.name);
+  const cache = await registry.resources.cache(served);
+  for (let attempt = 1; ; attempt++) {
+    const entry = cache.entries.get(key);
+    if (entry === undefined) throw StatusError.notFound(served.kind, call.name);
+    const current = fromStored(served, entry.object);
+    const next = wanted.make(current);
+    const unconditional = !next.metadata.resourceVersion || next.metadata.resourceVersion === current.metadata.resourceVersion;
+    if (!unconditional) {
+      revisionOf(next.metadata.resourceVersion!);
+      throw StatusError.conflict(served.kind, call.name, modified);
+    }
+    const answer = await writeOnce(registry, call, wanted, key, entry, current, next);
+    if (answer !== undefined) return answer;
+    const insists = call.verb === 'update' && isObject(call.body) && !!(call.body as AnyObject).metadata?.resourceVersion;
+    if (insists || attempt === attempts) throw StatusError.conflict(served.kind, call.name, modified);
+  }
+}
+
+/** Undefined: somebody else wrote first. */
+async function writeOnce(
+  registry: Registry,
+  call: ResourceCall,
+  wanted: Change,
+  key: string,
+  entry: CacheEntry,
+  current: AnyObject,
+  next: AnyObject,
+): Promise<Answer | undefined> {
+  const { served } = call;
+  const { kind } = served;
+  keepSystemFields(current, next);
+  const part = wanted.part ?? (call.subresource === 'status' ? 'status' : 'all');
+  if (part !== 'whole' && kind.subresources.status !== undefined) keepOtherPart(current, next, part);
+  kind.default?.(next);
+  if (part !== 'status') kind.prepare?.(next, current);
+  countGeneration(kind, current, next);
+  ownFields(registry, call, next, current);
+  await registry.admission.admit({ registry, call, operation: 'UPDATE', object: next, old: current });
+  if (equalExceptTimes(current, next)) {
+    if (call.options.dryRun || served.stored !== kind) return { code: 200, object: current };
+    return { code: 200, entry };
+  }
+  refuse(kind, call.name, [
+    ...validateObjectMeta(next.metadata, { namespaced: kind.namespaced, nameRule: kind.nameRule }),
+    ...immutableMeta(current, next),
+    ...(kind.validate?.(next, current) ?? []),
+  ]);
+  await registry.admission.validate({ registry, call, operation: 'UPDATE', object: next, old: current });
+  const release = registry.services.claim(kind, next, current);
+  try {
+    if (call.options.dryRun) {
+      release();
+      return { code: 200, object: next };
+    }
+    const answer = isFinished(kind, next)
+      ? await remove(registry, served, key, entry, next)
+      : await put(registry, call, key, entry, next);
+    if (answer === undefined) release();
+    return answer;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function put(
+  registry: Registry,
+  call: ResourceCall,
+  key: string,
+  entry: CacheEntry,
+  next: AnyObject,
+): Promise<Answer | undefined> {
+  const { served } = call;
+  const kept = toStored(served, next);
+  const result = await registry.store.txn({
+    compare: [{ key, modRevision: entry.revision }],
+    writes: [{ key, value: storedBytes(kept), attachment: kept }],
+  });
+  if (!result.ok) return undefined;
+  const cache = await registry.resources.cache(served);
+  const written = cache.entries.get(key);
+  if (served.stored === served.kind && written?.revision === result.revision) return { code: 200, entry: written };
+  kept.metadata.resourceVersion = String(result.revision);
+  return { code: 200, object: fromStored(served, kept) };
+}
+
+/** The last finalizer of an object that is being deleted has gone: so does the object. */
+async function remove(
+  registry: Registry,
+  _served: ResourceCall['served'],
+  key: string,
+  entry: CacheEntry,
+  last: AnyObject,
+): Promise<Answer | undefined> {
+  const result = await registry.store.txn({
+    compare: [{ key, modRevision: entry.revision }],
+    writes: [{ key, delete: true }],
+  });
+  if (!result.ok) return undefined;
+  return { code: 200, object: last };
+}
+
+/** Whether nothing keeps an object that is being deleted any longer. */
+export function isFinished(kind: Kind, object: AnyObject): boolean {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers?.length ?? 0) > 0) return false;
+  if ((metadata.deletionGracePeriodSeconds ?? 0) > 0) return false;
+  return !(kind.group === '' && kind.kind === 'Namespace' && (object.spec?.finalizers?.length ?? 0) > 0);
+}
+
+/** What no writer changes. */
+function keepSystemFields(current: AnyObject, next: AnyObject): void {
+  const from = current.metadata;
+  const to = next.metadata;
+  if (to.uid && to.uid !== from.uid)
+    throw StatusError.conflict(
+      { group: '', resource: String(next.kind).toLowerCase() },
+      from.name!,
+      `Precondition failed: UID in precondition: ${to.uid}, UID in object meta: ${from.uid}`,
+    );
+  to.uid = from.uid;
+  to.creationTimestamp = from.creationTimestamp;
+  to.resourceVersion = from.resourceVersion;
+  if (from.generateName !== undefined && to.generateName === undefined) to.generateName = from.generateName;
+  restore(to, 'deletionTimestamp', from.deletionTimestamp);
+  restore(to, 'deletionGracePeriodSeconds', from.deletionGracePeriodSeconds);
+  restore(to, 'generation', from.generation);
+}
+
+function restore(to: AnyObject['metadata'], field: 'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'generation', value: any): void {
+  if (value === undefined) delete to[field];
+  else (to as any)[field] = value;
+}
+
+function keepOtherPart(current: AnyObject, next: AnyObject, part: 'status' | 'all'): void {
+  if (part === 'all') {
+    if (current.status === undefined) delete next.status;
+    else next.status = cloneJson(current.status);
+    return;
+  }
+  for (const field of Object.keys(next)) if (field !== 'status' && field !== 'metadata') delete next[field];
+  const { status: _, metadata, ...rest } = current;
+  Object.assign(next, cloneJson(rest));
+  // a status writer may leave labels, annotations and the like as they are
+  const { managedFields, resourceVersion } = next.metadata;
+  next.metadata = { ...cloneJson(metadata), managedFields, resourceVersion };
+}
+
+function countGeneration(kind: Kind, current: AnyObject, next: AnyObject): void {
+  if (!kind.countsGenerations) return;
+  const { metadata: _a, status: _b, ...before } = current;
+  const { metadata: _c, status: _d, ...after } = next;
+  if (!equalJson(before, after)) next.metadata.generation = (current.metadata.generation ?? 0) + 1;
+}
+
+/** Whether only the times of managed fields differ: then nothing is written. */
+function equalExceptTimes(current: AnyObject, next: AnyObject): boolean {
+  const strip = (object: AnyObject) => {
+    const { managedFields, resourceVersion: _, ...metadata } = object.metadata;
+    return { ...object, metadata: { ...metadata, managedFields: managedFields?.map(({ time: _t, ...entry }) => entry) } };
+  };
+  return equalJson(strip(current), strip(next));
+}
+
+function immutableMeta(current: AnyObject, next: AnyObject): StatusCause[] {
+  const causes: StatusCause[] = [];
+  for (const field of ['name', 'namespace', 'uid'] as const)
+    if (current.metadata[field] !== next.metadata[field])
+      causes.push(cause.invalid(`metadata.${field}`, next.metadata[field], 'field is immutable'));
+  if (current.metadata.deletionTimestamp !== undefined) {
+    const known = new Set(current.metadata.finalizers);
+    const added = (next.metadata.finalizers ?? []).filter((finalizer) => !known.has(finalizer));
+    if (added.length > 0)
+      causes.push(
+        cause.forbidden(
+          'metadata.finalizers',
+          `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+        ),
+      );
+  }
+  return causes;
+}

@@ -1,0 +1,110 @@
+/** Writes answers down: objects, lists, tables, watches, errors. What is already bytes is passed on as it is. */
+import { dump as toYaml } from 'js-yaml';
+import { type AnyObject, apiVersionOf, type Status, StatusError } from '../machinery/index.ts';
+import type { Exchange } from './exchange.ts';
+import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
+import { json, type Representation } from './publish/negotiate.ts';
+import { type Answer, fromStored, type ListAnswer, type ResourceCall } from './registry/index.ts';
+
+export interface Reply {
+  readonly code: number;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer | readonly Buffer[];
+}
+
+const jsonHeaders = { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' };
+
+export function replyOf(code: number, value: unknown, as: Representation = json): Reply {
+  if (as.mediaType === 'application/yaml')
+    return {
+      code,
+      headers: { ...jsonHeaders, 'Content-Type': 'application/yaml' },
+      body: Buffer.from(toYaml(JSON.parse(JSON.stringify(value)))),
+    };
+  return { code, headers: jsonHeaders, body: Buffer.from(JSON.stringify(value)) };
+}
+
+export function answerReply(call: ResourceCall, answer: Answer, as: Representation, now: number, include: IncludeObject): Reply {
+  const { entry } = answer;
+  const direct = entry !== undefined && call.served.stored === call.served.kind;
+  if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: entry.bytes };
+  const object = entry === undefined ? (answer.object as AnyObject) : fromStored(call.served, entry.object);
+  const isStatus = object.kind === 'Status' && object.apiVersion === 'v1';
+  if (as.as === 'Table' && !isStatus && call.subresource === '')
+    return replyOf(answer.code, tableOf(call.served.kind, [object], now, include, { resourceVersion: object.metadata.resourceVersion }), as);
+  if (as.as === 'PartialObjectMetadata' && !isStatus) return replyOf(answer.code, partialOf(object), as);
+  return replyOf(answer.code, object, as);
+}
+
+const comma = Buffer.from(',');
+const closing = Buffer.from(']}');
+
+export function listReply(call: ResourceCall, list: ListAnswer, as: Representation, now: number, include: IncludeObject): Reply {
+  const { served } = call;
+  const metadata = listMeta(list);
+  const direct = served.stored === served.kind;
+  if (direct && as.as === 'object' && as.mediaType === 'application/json') {
+    const head = `{"kind":"${served.kind.kind}List","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+    return { code: 200, headers: jsonHeaders, body: joined(Buffer.from(head), list) };
+  }
+  const objects = list.entries.map((entry) => fromStored(served, entry.object));
+  if (as.as === 'Table') return replyOf(200, tableOf(served.kind, objects, now, include, metadata), as);
+  if (as.as !== 'object')
+    return replyOf(
+      200,
+      { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: objects.map(partialOf) },
+      as,
+    );
+  return replyOf(200, listOf(call, objects, metadata), as);
+}
+
+export function listMeta({ revision, continue: next, remaining }: ListAnswer): Record<string, unknown> {
+  return {
+    resourceVersion: String(revision),
+    ...(next !== undefined && { continue: next }),
+    ...(remaining !== undefined && remaining > 0 && { remainingItemCount: remaining }),
+  };
+}
+
+export function listOf(call: ResourceCall, items: readonly AnyObject[], metadata: Record<string, unknown>): AnyObject {
+  const { kind } = call.served;
+  return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata, items } as unknown as AnyObject;
+}
+
+/** One buffer for short lists, big pieces for long ones, so that neither many writes nor one huge copy is made. */
+function joined(head: Buffer, { entries }: ListAnswer): Buffer[] {
+  const pieces: Buffer[] = [];
+  let parts: Buffer[] = [head];
+  let length = 0;
+  for (let i = 0; i < entries.length; i++) {
+    if (i > 0) parts.push(comma);
+    const { bytes } = entries[i]!;
+    parts.push(bytes);
+    length += bytes.length;
+    if (length > 1 << 20) {
+      pieces.push(Buffer.concat(parts));
+      parts = [];
+      length = 0;
+    }
+  }
+  parts.push(closing);
+  pieces.push(Buffer.concat(parts));
+  return pieces;
+}
+
+export function statusReply(error: StatusError): Reply {
+  const reply = replyOf(error.code, error.toStatus());
+  const wait = error.details?.retryAfterSeconds;
+  return wait === undefined ? reply : { ...reply, headers: { ...reply.headers, 'Retry-After': String(wait) } };
+}
+
+export function send(exchange: Exchange, { code, headers, body }: Reply, warnings: readonly string[]): void {
+  if (warnings.length === 0) return exchange.reply(code, headers, body);
+  const told = warnings.map((text) => `299 - ${JSON.stringify(text.slice(0, 1000))}`).join(', ');
+  // header values are latin-1: what is not is shown as a question mark
+  exchange.reply(code, { ...headers, Warning: told.replaceAll(/[^\u0020-\u00ff]/g, '?').slice(0, 16_000) }, body);
+}
+
+export function success(): Status {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+}

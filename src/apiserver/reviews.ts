@@ -1,0 +1,104 @@
+/** Questions that are answered and not stored: who am I, may I, is this token good. */
+import { type AnyObject, cause, isObject, StatusError } from '../machinery/index.ts';
+import type { ServiceAccountTokens } from './authn/index.ts';
+import type { Attributes, Decision, PolicyRule } from './authz/index.ts';
+import { type Answer, type ResourceCall } from './registry/index.ts';
+import { decode } from './registry/decode.ts';
+import type { User } from './request.ts';
+
+export interface ReviewContext {
+  readonly tokens: ServiceAccountTokens;
+  authorize(attributes: Attributes): Decision;
+  rulesFor(user: User, namespace: string): PolicyRule[];
+}
+
+type Review = (context: ReviewContext, call: ResourceCall, body: AnyObject) => AnyObject['status'] | Promise<AnyObject['status']>;
+
+const reviews: Record<string, Review> = {
+  selfsubjectaccessreviews: (context, call, { spec }) => access(context, call.user, spec, 'SelfSubjectAccessReview'),
+  subjectaccessreviews: (context, _call, { spec }) => access(context, subjectOf(spec), spec, 'SubjectAccessReview'),
+  localsubjectaccessreviews: (context, call, { spec }) => {
+    if (spec?.resourceAttributes?.namespace !== call.namespace)
+      throw StatusError.badRequest(
+        `spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(call.namespace)}`,
+      );
+    return access(context, subjectOf(spec), spec, 'LocalSubjectAccessReview');
+  },
+  selfsubjectrulesreviews: (context, call, { spec }) => rules(context, call.user, spec?.namespace),
+  selfsubjectreviews: (_context, call) => ({ userInfo: infoOf(call.user) }),
+  tokenreviews: async (context, _call, { spec }) => token(context, spec),
+};
+
+/** Undefined when the resource is no review. */
+export function review(context: ReviewContext, call: ResourceCall): Promise<Answer> | undefined {
+  const answer = reviews[call.served.kind.resource];
+  if (answer === undefined || !/^(authentication|authorization)\.k8s\.io$/.test(call.served.kind.group)) return undefined;
+  return (async () => {
+    const body = decode(call.served.kind, call.body ?? {}, call);
+    return { code: 201, object: { ...body, status: await answer(context, call, body) } };
+  })();
+}
+
+function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kind: string): AnyObject['status'] {
+  const { resourceAttributes: resource, nonResourceAttributes: path } = spec ?? {};
+  if ((resource === undefined) === (path === undefined))
+    throw StatusError.invalid({ group: 'authorization.k8s.io', kind }, '', [
+      cause.invalid('spec.resourceAttributes', resource, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'),
+    ]);
+  const decision = context.authorize({
+    user,
+    verb: (resource ?? path).verb ?? '',
+    isResource: resource !== undefined,
+    group: resource?.group ?? '',
+    resource: resource?.resource ?? '',
+    subresource: resource?.subresource ?? '',
+    namespace: resource?.namespace ?? '',
+    name: resource?.name ?? '',
+    path: path?.path ?? '',
+  });
+  return { allowed: decision.allowed, ...(decision.reason && { reason: decision.reason }) };
+}
+
+function subjectOf(spec: AnyObject['spec']): User {
+  if (!spec?.user && !spec?.groups?.length)
+    throw StatusError.invalid({ group: 'authorization.k8s.io', kind: 'SubjectAccessReview' }, '', [
+      cause.invalid('spec.user', '', 'at least one of user or group must be specified'),
+    ]);
+  return { name: spec.user ?? '', groups: spec.groups ?? [], uid: spec.uid, extra: spec.extra };
+}
+
+function rules(context: ReviewContext, user: User, namespace: string | undefined): AnyObject['status'] {
+  if (!namespace) throw StatusError.badRequest('no namespace on request');
+  const held = context.rulesFor(user, namespace);
+  return {
+    resourceRules: held
+      .filter((rule) => rule.resources !== undefined)
+      .map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames && { resourceNames }) })),
+    nonResourceRules: held
+      .filter((rule) => rule.nonResourceURLs !== undefined)
+      .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
+    incomplete: false,
+  };
+}
+
+async function token(context: ReviewContext, spec: AnyObject['spec']): Promise<AnyObject['status']> {
+  if (!spec?.token)
+    throw StatusError.badRequest('token is required for TokenReview in authentication');
+  try {
+    const found = await context.tokens.review(spec.token, spec.audiences ?? []);
+    if (found === undefined) return { authenticated: false };
+    return { authenticated: true, user: infoOf(found.user), audiences: found.audiences };
+  } catch (error) {
+    if (isObject(error) && error instanceof StatusError) return { authenticated: false, error: error.message };
+    throw error;
+  }
+}
+
+function infoOf(user: User): AnyObject['status'] {
+  return {
+    username: user.name,
+    ...(user.uid && { uid: user.uid }),
+    groups: user.groups.includes('system:authenticated') || user.name === 'system:anonymous' ? user.groups : [...user.groups, 'system:authenticated'],
+    ...(user.extra && { extra: user.extra }),
+  };
+}

@@ -1,0 +1,64 @@
+/** A token for a service account (authentication/v1 TokenRequest). */
+import { type AnyObject, cause, formatTime, isObject, StatusError } from '../../machinery/index.ts';
+import { lookup } from '../admission/lookup.ts';
+import { type Answer, entryOf, type ResourceCall } from '../registry/index.ts';
+import type { SubresourceContext } from './index.ts';
+
+const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
+const resources: Record<string, string> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
+const shortest = 600;
+const longest = 2 ** 32;
+
+export async function issueToken({ registry, tokens }: SubresourceContext, call: ResourceCall): Promise<Answer> {
+  const body = isObject(call.body) ? call.body : {};
+  const spec = body.spec ?? {};
+  const account = (await entryOf(registry, call)).object;
+  const lifetime = spec.expirationSeconds ?? 3600;
+  if (!Number.isInteger(lifetime) || lifetime < shortest || lifetime > longest)
+    throw StatusError.invalid(kind, '', [
+      cause.invalid('spec.expirationSeconds', lifetime, `may not specify a duration less than 10 minutes or larger than 2^32 seconds`),
+    ]);
+  const boundTo = spec.boundObjectRef && (await boundObject(registry, call, spec.boundObjectRef, account));
+  const { token, claims } = tokens.issue({
+    serviceAccount: { namespace: call.namespace, name: call.name, uid: account.metadata.uid! },
+    audiences: spec.audiences ?? [],
+    lifetime,
+    boundTo,
+  });
+  const audiences = spec.audiences?.length ? spec.audiences : [tokens.issuer];
+  return {
+    code: 201,
+    object: {
+      kind: 'TokenRequest',
+      apiVersion: 'authentication.k8s.io/v1',
+      metadata: { name: call.name, namespace: call.namespace, creationTimestamp: formatTime(registry.clock.now()) },
+      spec: { ...spec, audiences, expirationSeconds: lifetime },
+      status: { token, expirationTimestamp: formatTime(claims.exp * 1000) },
+    } as AnyObject,
+  };
+}
+
+async function boundObject(
+  registry: SubresourceContext['registry'],
+  call: ResourceCall,
+  ref: { kind?: string; name?: string; uid?: string },
+  account: AnyObject,
+): Promise<{ kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string }> {
+  const resource = resources[ref.kind ?? ''];
+  if (resource === undefined || !ref.name)
+    throw StatusError.badRequest(`cannot bind token for serviceaccount to ${ref.kind} ${ref.name}: a Pod, Secret or Node is expected`);
+  const path = { group: '', version: 'v1', resource };
+  const found = await lookup(registry, path, resource === 'nodes' ? '' : call.namespace, ref.name);
+  if (found === undefined) throw StatusError.notFound(path, ref.name);
+  if (ref.uid && ref.uid !== found.metadata.uid)
+    throw StatusError.conflict(
+      path,
+      ref.name,
+      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  if (resource === 'pods' && found.spec.serviceAccountName !== account.metadata.name)
+    throw StatusError.badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(account.metadata.name)} to pod running with different serviceaccount name.`,
+    );
+  return { kind: ref.kind as 'Pod', name: ref.name, uid: found.metadata.uid! };
+}

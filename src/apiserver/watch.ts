@@ -1,0 +1,78 @@
+/**
+ * Watches over HTTP: what the registry sees, as a stream of JSON lines. Slow readers are cut off, so that they neither hold memory nor anybody
+ * else up; their clients come back where they were.
+ */
+import type { Clock, Timer } from '../machinery/index.ts';
+import type { Random } from '../machinery/index.ts';
+import type { Exchange } from './exchange.ts';
+import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
+import { json, type Representation } from './publish/negotiate.ts';
+import { bookmarkOf, eventOf, frameOf, type Registry, type ResourceCall, type Seen, watch } from './registry/index.ts';
+
+/** Bytes that may wait for a reader before it is taken for dead. */
+const pendingLimit = 64 * 1024 * 1024;
+const bookmarkEvery = 60_000;
+const shortestTimeout = 1800;
+
+export interface WatchContext {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export async function serveWatch(
+  { registry, clock, random }: WatchContext,
+  call: ResourceCall,
+  exchange: Exchange,
+  as: Representation,
+  include: IncludeObject,
+): Promise<void> {
+  let live: ((bytes: Buffer) => void) | undefined;
+  const early: Buffer[] = [];
+  let finish = () => {};
+  const plain = as === json && call.served.stored === call.served.kind;
+  let columnsSent = false;
+  const write = (seen: readonly Seen[], frames: () => Buffer) => {
+    const bytes = plain ? frames() : Buffer.concat(seen.map((one) => line(one)));
+    if (live === undefined) early.push(bytes);
+    else live(bytes);
+  };
+  const line = (one: Seen): Buffer => {
+    const event = eventOf(call, one);
+    const object = event.object;
+    if (as.as === 'Table') {
+      const table = tableOf(call.served.kind, [object], clock.now(), include, { resourceVersion: object.metadata.resourceVersion }, !columnsSent);
+      columnsSent = true;
+      return Buffer.from(`${JSON.stringify({ type: event.type, object: table })}\n`);
+    }
+    return Buffer.from(`${JSON.stringify({ type: event.type, object: as.as === 'object' ? object : partialOf(object) })}\n`);
+  };
+
+  const opened = await watch(registry, call, { onEvents: write, onEnd: () => finish() });
+  const sink = exchange.stream(200, { 'Content-Type': as.mediaType, 'Cache-Control': 'no-cache, private' });
+  const { initial } = opened;
+  for (let i = 0; i < initial.length; i += 500)
+    sink.write(Buffer.concat(initial.slice(i, i + 500).map(plain ? frameOf : line)));
+  const bookmark = (end: boolean) => sink.write(Buffer.from(`${JSON.stringify(bookmarkOf(call, opened.revision(), end))}\n`));
+  if (opened.initialEventsEnd) bookmark(true);
+  for (const bytes of early) sink.write(bytes);
+  live = (bytes) => {
+    sink.write(bytes);
+    if (sink.pending > pendingLimit) finish();
+  };
+
+  const seconds = call.options.timeoutSeconds ?? shortestTimeout + Math.floor(random.next() * 30) * 60;
+  const timers: Timer[] = [clock.after(seconds * 1000, () => finish())];
+  if (call.options.allowWatchBookmarks) timers.push(clock.every(bookmarkEvery, () => bookmark(false)));
+  let done = false;
+  finish = () => {
+    if (done) return;
+    done = true;
+    opened.close();
+    for (const timer of timers) timer.cancel();
+    if (sink.pending > pendingLimit) sink.destroy();
+    else sink.end();
+  };
+  if (exchange.signal.aborted) finish();
+  else exchange.signal.addEventListener('abort', () => finish(), { once: true });
+}
