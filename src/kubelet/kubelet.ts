@@ -6,6 +6,9 @@ import type { AnyObject } from '../machinery/index.ts';
 import { Backoff } from './backoff.ts';
 import { type Pod, pods, services } from './kinds.ts';
 import { label } from './labels.ts';
+import { diskBytes } from './machine.ts';
+import { ImageCollector } from './imagegc.ts';
+import { removeOrphanFolders } from './orphans.ts';
 import { rotateLogs } from './logrotation.ts';
 import { type NodeReporter, allocatableOf, machineCapacity, startNode } from './node.ts';
 import type { Context, KubeletOptions } from './options.ts';
@@ -29,8 +32,10 @@ export interface Kubelet {
 
 /** Milliseconds between looks at the logs' sizes. */
 const rotationInterval = 10_000;
+/** Milliseconds between looks at how full the disk is. */
+const collectionInterval = 300_000;
 
-function contextFrom(options: KubeletOptions): Context {
+async function contextFrom(options: KubeletOptions): Promise<Context> {
   const maxPods = options.maxPods ?? 110;
   return {
     ...options,
@@ -40,7 +45,7 @@ function contextFrom(options: KubeletOptions): Context {
       { type: 'InternalIP', address: '127.0.0.1' },
       { type: 'Hostname', address: options.nodeName || hostname() },
     ],
-    capacity: machineCapacity(options.capacity, maxPods),
+    capacity: machineCapacity(options.capacity, maxPods, (await diskBytes(options.directory))?.total),
     clusterDomain: options.clusterDomain ?? 'cluster.local',
     version: options.version ?? 'v1.36.0',
     logRotation: options.logRotation ?? { maxSize: 10 * 1024 * 1024, maxFiles: 5 },
@@ -49,9 +54,9 @@ function contextFrom(options: KubeletOptions): Context {
 
 /** Resolves once the Node is registered and what ran before was found again. `runtime.start()` has been called. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
-  const context = contextFrom(options);
+  await mkdir(`${options.directory}/pods`, { recursive: true, mode: 0o755 });
+  const context = await contextFrom(options);
   const { clock, log, nodeName, runtime } = context;
-  await mkdir(`${context.directory}/pods`, { recursive: true, mode: 0o755 });
   await prepareSecretDirectory(context.directory);
   const workers = new Map<string, PodWorker>();
   const found = await listTruth(runtime);
@@ -109,8 +114,17 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   await bound.synced;
   for (const [uid, truth] of found) if (!workers.has(uid)) begin(orphanOf(uid, truth), truth).removed();
   found.clear();
+  await removeOrphanFolders(context.directory, new Set(workers.keys()));
 
   const relist = clock.every(options.relistInterval ?? 30_000, () => void relistAll(runtime, workers, log));
+  const collector = new ImageCollector(context);
+  const collection = clock.every(collectionInterval, () => {
+    const containers = [...workers.values()].flatMap(({ truth }) => truth.containers);
+    const used = new Set(containers.flatMap(({ image, imageId }) => [image, imageId]));
+    void collector
+      .collect(used)
+      .catch((error) => log.warn({ error: String(error) }, 'cannot collect images; trying again'));
+  });
   const rotation = clock.every(
     rotationInterval,
     () =>
@@ -123,6 +137,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     port: server?.port ?? 0,
     nodeName,
     async stop() {
+      collection.cancel();
       relist.cancel();
       rotation.cancel();
       unlisten();

@@ -382,6 +382,5 @@ test('hundreds of probes that succeed write no status', async () => {
   await world.until('Ready', ready);
   const before = world.api.statusPatches;
   await world.clock.advance(60_000);
-  // The node tells its own status meanwhile; the pod's stays as it is.
   assert.equal(world.api.statusPatches, before);
 });

@@ -1,7 +1,8 @@
 /** The Node object: registered, kept up to date, and its Lease renewed. */
-import { cpus, hostname, release, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import type { AnyObject } from '../machinery/index.ts';
 import { cloneJson, equalJson, formatMicroTime, formatTime, isStatusError } from '../machinery/index.ts';
+import { type Machine, readMachine } from './machine.ts';
 import { type Node, leases, nodes } from './kinds.ts';
 import type { Context } from './options.ts';
 import { quantityValue } from './resources.ts';
@@ -21,11 +22,15 @@ export interface NodeReporter {
   stop(): void;
 }
 
-export function machineCapacity(given: Record<string, string> | undefined, maxPods: number): Record<string, string> {
+export function machineCapacity(
+  given: Record<string, string> | undefined,
+  maxPods: number,
+  disk: number | undefined,
+): Record<string, string> {
   return {
     cpu: String(cpus().length || 1),
     memory: `${Math.floor(totalmem() / 1024)}Ki`,
-    'ephemeral-storage': '100Gi',
+    ...(disk !== undefined && { 'ephemeral-storage': `${Math.floor(disk / 1024)}Ki` }),
     'hugepages-1Gi': '0',
     'hugepages-2Mi': '0',
     pods: String(maxPods),
@@ -159,7 +164,7 @@ async function nodeStatus(
     conditions: conditions(context, runtime.error, before?.conditions ?? []),
     addresses: context.addresses,
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
-    nodeInfo: nodeInfo(context, runtime.version),
+    nodeInfo: nodeInfo(context, runtime.version, await readMachine()),
     images: images
       .toSorted((a, b) => b.size - a.size)
       .slice(0, 50)
@@ -193,19 +198,16 @@ function conditions(context: Context, failure: string, before: Condition[]): Con
   });
 }
 
-function nodeInfo(context: Context, runtimeVersion: string) {
+function nodeInfo(context: Context, runtimeVersion: string, machine: Machine) {
   const [name = context.runtime.name, version = runtimeVersion] = runtimeVersion.split(/\s+/);
   return {
+    ...machine,
     architecture: architectures[process.arch] ?? process.arch,
-    bootID: '',
     containerRuntimeVersion: `${name}://${version}`,
     kernelVersion: release(),
     kubeProxyVersion: '',
     kubeletVersion: context.version,
-    machineID: hostname(),
     operatingSystem: process.platform === 'win32' ? 'windows' : process.platform,
-    osImage: process.platform,
-    systemUUID: '',
   };
 }
 

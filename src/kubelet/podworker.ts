@@ -242,7 +242,7 @@ export class PodWorker implements Work {
     this.#timer?.timer.cancel();
     this.#syncing.abort();
     this.probes.stop();
-    await this.#writer.flush();
+    await this.#writer.close();
   }
 
   get #terminating(): boolean {

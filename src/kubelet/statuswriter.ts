@@ -23,6 +23,7 @@ export class StatusWriter {
   #next: { pod: Pod; status: PodStatus } | undefined;
   #writing: Promise<void> | undefined;
   #gone = false;
+  readonly #closing = new AbortController();
 
   constructor(client: Client, clock: Clock, log: Log) {
     this.#client = client;
@@ -42,6 +43,12 @@ export class StatusWriter {
   /** Resolves once everything that was set has been written, or the pod is gone. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
+  }
+
+  /** Tries once more to write what is left, and then lets it be. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.flush();
   }
 
   /** The API's object is gone: nothing more is written. */
@@ -66,8 +73,9 @@ export class StatusWriter {
           return;
         }
         this.#log.warn({ pod: pod.metadata.name, error: String(error) }, 'cannot write a pod status; trying again');
+        if (this.#closing.signal.aborted) return;
         this.#next ??= { pod, status };
-        await this.#clock.sleep(wait);
+        await this.#clock.sleep(wait, this.#closing.signal).catch(() => {});
         wait = Math.min(wait * 2, 10_000);
       }
     }

@@ -11,6 +11,7 @@ export interface TestApi extends Client {
   drop(resource: Resource<any>, name: string, namespace?: string): void;
   /** Sets deletionTimestamp as a delete with grace does. */
   deleteGracefully(resource: Resource<any>, name: string, namespace: string, seconds: number): void;
+  /** Of pods. */
   statusPatches: number;
 }
 
@@ -107,7 +108,7 @@ export function testApi(now: () => number): TestApi {
     async patch(resource, { name, namespace }, patch, options) {
       const old = store.get(at(resource, name, namespace));
       if (!old) throw StatusError.notFound(resource, name);
-      if (options?.subresource === 'status') api.statusPatches++;
+      if (options?.subresource === 'status' && resource.resource === 'pods') api.statusPatches++;
       return put(resource, mergeInto(cloneJson(old), (patch as { body: any }).body)) as any;
     },
     apply: async (resource, object) => put(resource, object as AnyObject) as any,
