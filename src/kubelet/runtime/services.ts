@@ -59,7 +59,12 @@ export interface PodAddresses {
 }
 
 export class ImageError extends Error {
-  readonly reason: 'ErrImagePull' | 'InvalidImageName' | 'ErrImageNeverPull' | 'RegistryUnavailable' | 'SignatureValidationFailed';
+  readonly reason:
+    | 'ErrImagePull'
+    | 'InvalidImageName'
+    | 'ErrImageNeverPull'
+    | 'RegistryUnavailable'
+    | 'SignatureValidationFailed';
   constructor(reason: ImageError['reason'], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'ImageError';
