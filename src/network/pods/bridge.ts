@@ -7,7 +7,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Addresses, fileAddresses } from '../addresses.ts';
 import { covers, parseCidr } from '../ipv4.ts';
-import { type Log, quiet } from '../log.ts';
+import { type Log, quiet } from '../../client/index.ts';
 import { type Run, run as runProgram } from '../run.ts';
 import { type IpBatch, ipBatch } from './batch.ts';
 import * as commands from './commands.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileAddresses } from '../addresses.ts';
 import { contains, covers, parseCidr, parseIPv4 } from '../ipv4.ts';
-import { type Log, quiet } from '../log.ts';
+import { type Log, quiet } from '../../client/index.ts';
 import { checkSandboxId, type OwnedPodNetwork, type PodAddresses } from './podnetwork.ts';
 
 export interface LoopbackOptions {

@@ -1,8 +1,0 @@
-/** Where this part tells what it did: pino's shape. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export const quiet: Log = { info() {}, warn() {}, error() {} };
