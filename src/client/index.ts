@@ -29,3 +29,14 @@ export {
 } from './events.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { type Log, quiet } from './log.ts';
+export { httpsClient, type HttpsClient } from './https/index.ts';
+export { ConnectionError, type ServerOptions, type TransportRequest } from './https/transport.ts';
+export {
+  inClusterConfig,
+  KubeconfigError,
+  type KubeconfigOptions,
+  loadKubeconfig,
+  parseKubeconfig,
+  type ServerConfig,
+} from './kubeconfig.ts';
+export { type LeaderElectionOptions, runLeaderElection } from './leaderelection.ts';
