@@ -6,7 +6,8 @@ import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import { StatusError, isStatusError } from '../machinery/index.ts';
-import { parseLogQuery, readLog } from './containerlogs.ts';
+import { parseLogQuery } from './containerlogs.ts';
+import { readLog } from './runtime/logs.ts';
 import type { Context, ServerOptions } from './options.ts';
 import type { PodWorker } from './podworker.ts';
 import type { ContainerStatus } from './runtime/runtime.ts';
@@ -147,11 +148,12 @@ async function logs(ask: Ask, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache' });
   response.flushHeaders();
   const { runtime } = context;
-  const life = {
+  const lines = readLog(container.logPath, {
+    ...options,
+    signal: gone.signal,
     ended: async () => (await runtime.containerStatus(container.id))?.state !== 'Running',
-    onEnd: (call: () => void) => runtime.onEvent(({ containerId }) => containerId === container.id && call()),
-  };
-  const lines = readLog(container.logPath, options, context.clock, gone.signal, life);
+    wake: (call) => runtime.onEvent(({ containerId }) => void (containerId === container.id && call())),
+  });
   await pipeline(Readable.from(lines), response).catch(() => {});
 }
 
