@@ -1,5 +1,8 @@
 /** autoscaling/v1 has one metric, CPU; the rest of a v2 autoscaler travels in annotations, as upstream writes them. */
-import type { AnyObject } from '../../../machinery/index.ts';
+import { type AnyObject, cause, type StatusCause } from '../../../machinery/index.ts';
+import { horizontalPodAutoscaler as v2 } from '../v2/horizontalpodautoscaler.ts';
+import type { HorizontalPodAutoscalerV1 } from '../../gen/types.ts';
+import type { Override } from '../../override.ts';
 
 const carried = {
   metrics: 'autoscaling.alpha.kubernetes.io/metrics',
@@ -62,3 +65,20 @@ function takeAnnotations(from: AnyObject['metadata']) {
   const { annotations: _all, ...rest } = from;
   return { metadata: { ...rest, ...(Object.keys(annotations).length > 0 && { annotations }) }, taken };
 }
+
+export const horizontalPodAutoscalerV1: Override<HorizontalPodAutoscalerV1> = {
+  default(object) {
+    object.spec.minReplicas ??= 1;
+    if (!object.metadata.annotations?.[carried.metrics]) object.spec.targetCPUUtilizationPercentage ??= 80;
+  },
+  validate(object): StatusCause[] {
+    const percentage = object.spec.targetCPUUtilizationPercentage;
+    const field = 'spec.targetCPUUtilizationPercentage';
+    if (percentage !== undefined && percentage < 1) return [cause.invalid(field, percentage, 'must be greater than 0')];
+    return v2.validate?.(hpaFromV1(object as AnyObject) as any, undefined) ?? [];
+  },
+  columns: v2.columns?.map((column) => ({
+    ...column,
+    value: (object: AnyObject, now: number) => column.value(hpaFromV1(object), now),
+  })),
+};
