@@ -18,15 +18,16 @@ export class History {
     return this.#versions.slice(first, end);
   }
 
-  /** The writes at or before `revision`. */
-  upTo(revision: number): Version[] {
-    return this.#versions.slice(this.#start, this.#lowerBound(revision + 1));
+  /** The oldest writes, at most `count`, that happened at or before `revision`. */
+  first(count: number, revision: number): Version[] {
+    const end = Math.min(this.#start + count, this.#lowerBound(revision + 1));
+    return this.#versions.slice(this.#start, end);
   }
 
-  forgetUpTo(revision: number): void {
-    const keep = this.#lowerBound(revision + 1);
-    this.#versions.fill(undefined as never, this.#start, keep);
-    this.#start = keep;
+  /** Forgets the oldest `count` writes. */
+  drop(count: number): void {
+    this.#versions.fill(undefined as never, this.#start, this.#start + count);
+    this.#start += count;
     if (this.#start * 2 < this.#versions.length) return;
     this.#versions = this.#versions.slice(this.#start);
     this.#start = 0;

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Batch, checkTransaction, entryOf, type Waiting } from './batch.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './keyindex.ts';
@@ -13,12 +14,14 @@ import type {
   TransactionResult,
   WatchOptions,
 } from './store.ts';
-import { versionAt } from './version.ts';
+import { type Version, versionAt } from './version.ts';
 import { eventOf, Watch } from './watch.ts';
 import { Watches } from './watches.ts';
 
 /** One flush takes at most this many transactions, so that deciding them does not hold up the event loop. */
-const batchLimit = 1_000;
+const batchLimit = 256;
+/** Writes that a compaction looks at before other work gets its turn. */
+const compactTogether = 2_000;
 
 /**
  * The store that every driver is: an index of keys and a history of writes in memory, over a log that keeps the values.
@@ -189,18 +192,29 @@ export class MvccStore implements Store {
     if (revision <= this.#forgotten) return;
     // From here on nobody can reach what is about to go.
     if (revision > this.#compacted) this.#compacted = revision;
-    const upTo = this.#history.upTo(this.#compacted);
-    const gone = upTo.flatMap((version) => {
-      const dead = version.previous === undefined ? [] : [version.previous];
-      return version.deleted ? [...dead, version] : dead;
-    });
-    await this.#log.forget(gone, this.#compacted);
-    for (const version of upTo) {
+    const compacted = this.#compacted;
+    await this.#log.forget([], compacted);
+    for (;;) {
+      const some = this.#history.first(compactTogether, compacted);
+      if (some.length === 0) break;
+      await this.#forget(some, compacted);
+    }
+    this.#forgotten = compacted;
+  }
+
+  async #forget(versions: readonly Version[], compacted: number): Promise<void> {
+    const gone: Version[] = [];
+    for (const version of versions) {
+      if (version.previous !== undefined) gone.push(version.previous);
+      if (version.deleted) gone.push(version);
+    }
+    if (gone.length > 0) await this.#log.forget(gone, compacted);
+    for (const version of versions) {
       version.previous = undefined;
       if (version.deleted) this.#index.forget(version);
     }
-    this.#history.forgetUpTo(this.#compacted);
-    this.#forgotten = this.#compacted;
+    this.#history.drop(versions.length);
+    if (versions.length === compactTogether) await turn();
   }
 
   async #close(): Promise<void> {

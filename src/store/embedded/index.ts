@@ -15,9 +15,8 @@ export interface EmbeddedOptions {
   directory: string;
 }
 
-/** Values read, and records removed, before other work gets its turn. */
+/** Values read before other work gets its turn. */
 const readTogether = 256;
-const forgetTogether = 2_000;
 /** The newest writes, whose values are checked at every start. */
 const recheck = 64;
 
@@ -121,17 +120,15 @@ class EmbeddedLog implements Log {
   }
 
   async forget(versions: readonly Version[], revision: number): Promise<void> {
-    // First of all: whoever finds records of a compacted revision afterwards knows that they may go.
-    await this.#write(() => void this.#facts.put('compactedRevision', String(revision)));
-    for (let start = 0; start < versions.length; start += forgetTogether) {
-      await this.#write(() => {
-        for (const version of versions.slice(start, start + forgetTogether)) {
-          const key = recordKey(version);
-          if (!version.deleted) void this.#values.remove(key);
-          void this.#versions.remove(key);
-        }
-      });
-    }
+    await this.#write(() => {
+      // In the same breath or before: whoever finds records of a compacted revision afterwards knows that they may go.
+      void this.#facts.put('compactedRevision', String(revision));
+      for (const version of versions) {
+        const key = recordKey(version);
+        if (!version.deleted) void this.#values.remove(key);
+        void this.#versions.remove(key);
+      }
+    });
   }
 
   async close(): Promise<void> {
