@@ -68,15 +68,13 @@ export class Sources {
   }
 
   async #answered(source: Source, key: string): Promise<void> {
-    const limit = new AbortController();
-    const late = this.#context.clock.sleep(firstAnswer, limit.signal).then(() => {
-      throw StatusError.timeout(`no answer about ${key} within ${firstAnswer / 1000} s; may this node read it?`);
-    });
-    late.catch(() => {});
+    const late = Promise.withResolvers<never>();
+    const message = `no answer about ${key} within ${firstAnswer / 1000} s; may this node read it?`;
+    const timer = this.#context.clock.after(firstAnswer, () => late.reject(StatusError.timeout(message)));
     try {
-      await Promise.race([source.reflector.synced, late]);
+      await Promise.race([source.reflector.synced, late.promise]);
     } finally {
-      limit.abort();
+      timer.cancel();
     }
   }
 }
