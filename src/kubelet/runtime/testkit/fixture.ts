@@ -12,7 +12,10 @@ import type { Image, ImageService, PodNetwork } from '../services.ts';
 
 const run = promisify(execFile);
 const busybox = '/bin/busybox';
-const applets = 'sh sleep echo cat env id ls mount hostname stty tty nc dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(' ');
+const applets =
+  'sh sleep echo cat env id ls mount hostname stty tty nc dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(
+    ' ',
+  );
 
 export const testImage = 'example.test/busybox:1';
 
@@ -70,9 +73,13 @@ export function busyboxImages(directory: string): ImageService {
     async prepareRootfs(_, id) {
       const root = rootfs(id);
       if (existsSync(join(root, 'bin/sh'))) return root;
-      for (const name of ['bin', 'etc', 'tmp', 'proc', 'dev', 'sys', 'var']) await mkdir(join(root, name), { recursive: true });
+      for (const name of ['bin', 'etc', 'tmp', 'proc', 'dev', 'sys', 'var'])
+        await mkdir(join(root, name), { recursive: true });
       await cp(busybox, join(root, 'bin/busybox'));
-      await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1001::/home/alice:/bin/sh\n');
+      await writeFile(
+        join(root, 'etc/passwd'),
+        'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1001::/home/alice:/bin/sh\n',
+      );
       await writeFile(join(root, 'etc/group'), 'root:x:0:\nalice:x:1001:\nextra:x:2000:alice\n');
       for (const name of applets) await symlink('busybox', join(root, 'bin', name)).catch(() => undefined);
       return root;
@@ -142,7 +149,11 @@ export function sandboxConfig(more: Partial<SandboxConfig> = {}): SandboxConfig 
   };
 }
 
-export function containerConfig(directory: string, command: string[], more: Partial<ContainerConfig> = {}): ContainerConfig {
+export function containerConfig(
+  directory: string,
+  command: string[],
+  more: Partial<ContainerConfig> = {},
+): ContainerConfig {
   const name = more.metadata?.name ?? 'main';
   const attempt = more.metadata?.attempt ?? 0;
   return {
@@ -166,7 +177,11 @@ export function containerConfig(directory: string, command: string[], more: Part
 }
 
 /** Waits until `look` answers with something true. */
-export async function eventually<T>(look: () => T | Promise<T>, what = 'the condition', milliseconds = 10_000): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  look: () => T | Promise<T>,
+  what = 'the condition',
+  milliseconds = 10_000,
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + milliseconds;
   for (;;) {
     const found = await look();
@@ -186,7 +201,10 @@ export async function exited(runtime: Runtime, id: string) {
 /** A log's lines without their times: `stdout F text`. */
 export async function logLines(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  return text.split('\n').filter((line) => line !== '').map((line) => line.slice(line.indexOf(' ') + 1));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
 /** A stream that gathers what is written to it. */
