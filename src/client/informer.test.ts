@@ -84,7 +84,7 @@ test('a place that the server forgot is a new list, and handlers hear of the dif
   const { server, clock, informer, seen } = await start(t);
   for (const name of ['stays', 'changes', 'goes', 'again']) server.put(pods, pod(name));
   await clock.advance(2_000);
-  server.held = true;
+  server.hold(pods);
   seen.length = 0;
   server.put(pods, pod('changes'));
   server.put(pods, pod('new'));
@@ -180,7 +180,7 @@ test('lookups: namespace, labels, owner, and any index, kept up to date', async 
 
 test('what this process wrote is seen before the watch brings it, and heard of once', async (t) => {
   const { server, informer, seen } = await start(t);
-  server.held = true;
+  server.hold(pods);
   const written = server.put(pods, pod('a'));
   informer.observe(written as never);
   assert.equal(informer.lister.get('ns/a')?.metadata.uid, written.metadata.uid);

@@ -13,14 +13,17 @@ export class StubServer {
   #wakes = new Set<() => void>();
   /** How often each verb was called. */
   readonly calls: Record<string, number> = {};
-  /** While true, watches deliver nothing. */
-  held = false;
+  /** Watches of these resources deliver nothing. */
+  readonly #held = new Set<string>();
   /** Called before each request; what it throws, the request answers. */
   before: (verb: string, resource: Resource<any>) => void | Promise<void> = () => {};
   #cut = new AbortController();
 
+  hold(resource: Resource<any>): void {
+    this.#held.add(resource.resource);
+  }
   release(): void {
-    this.held = false;
+    this.#held.clear();
     this.#wake();
   }
   /** Ends every watch. */
@@ -78,7 +81,7 @@ export class StubServer {
     let from = Number(options.resourceVersion);
     if (from < this.#compacted) throw StatusError.expired('too old resource version');
     while (!cut.aborted && !options.signal?.aborted) {
-      for (const event of this.held ? [] : this.#events) {
+      for (const event of this.#held.has(resource.resource) ? [] : this.#events) {
         if (event.rv <= from || event.path !== resource.resource) continue;
         from = event.rv;
         if (event.type === 'BOOKMARK' || selects(options, event.object))
@@ -92,7 +95,8 @@ export class StubServer {
         };
         this.#wakes.add(wake);
         options.signal?.addEventListener('abort', wake);
-        if (!this.held && this.#events.some((event) => event.rv > from && event.path === resource.resource)) wake();
+        const held = this.#held.has(resource.resource);
+        if (!held && this.#events.some((event) => event.rv > from && event.path === resource.resource)) wake();
       });
     }
   }
