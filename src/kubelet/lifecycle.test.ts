@@ -254,6 +254,7 @@ test('a liveness probe that fails three times restarts the container', async () 
     containers: [{ ...web, livenessProbe: { exec: { command: ['check'] }, periodSeconds: 5, failureThreshold: 3 } }],
   });
   await world.until('Ready', ready);
+  await world.clock.advance(1);
   code = 1;
   await world.clock.advance(11_000);
   assert.equal(container(world.pod()).restartCount, 0);

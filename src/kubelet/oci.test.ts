@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -18,6 +18,19 @@ import {
 import { testApi } from './testkit/api.ts';
 import { ready } from './testkit/world.ts';
 import { unmountAll } from './volumes/mount.ts';
+
+/** The driver leaves the group above all pods; this one is the test's own. */
+async function removeGroups(name: string): Promise<void> {
+  const remove = async (path: string): Promise<void> => {
+    for (const entry of await readdir(path, { withFileTypes: true }).catch(() => [])) {
+      if (entry.isDirectory()) await remove(join(path, entry.name));
+    }
+    await rmdir(path).catch(() => {});
+  };
+  await remove(join('/sys/fs/cgroup', name));
+  for (const controller of await readdir('/sys/fs/cgroup').catch(() => []))
+    await remove(join('/sys/fs/cgroup', controller, name));
+}
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -115,6 +128,7 @@ test('real containers: volumes, probes, a restart of the agent in between, and a
     }
     await agent.kubelet.stop();
     await agent.runtime.close();
+    await removeGroups(`kubelet-test-${process.pid}`);
     await unmountAll(directory);
     await rm(directory, { recursive: true, force: true });
   }

@@ -58,6 +58,10 @@ export async function startWorld(options: Partial<KubeletOptions> = {}): Promise
       capacity: { cpu: '4', memory: '8Gi' },
       ...options,
     });
+  const cleanUp = async () => {
+    await unmountAll(directory);
+    await rm(directory, { recursive: true, force: true });
+  };
   const world: World = {
     api,
     runtime,
@@ -65,7 +69,10 @@ export async function startWorld(options: Partial<KubeletOptions> = {}): Promise
     clock,
     directory,
     events,
-    kubelet: await start(),
+    kubelet: await start().catch(async (error) => {
+      await cleanUp();
+      throw error;
+    }),
     async restart() {
       await world.kubelet.stop();
       world.kubelet = await start();
@@ -94,8 +101,7 @@ export async function startWorld(options: Partial<KubeletOptions> = {}): Promise
     },
     async [Symbol.asyncDispose]() {
       await world.kubelet.stop();
-      await unmountAll(directory);
-      await rm(directory, { recursive: true, force: true });
+      await cleanUp();
     },
   };
   return world;
