@@ -12,6 +12,7 @@ test('a pod goes from its sandbox to Ready, and the API is told', async () => {
   const status = world.pod()?.status;
   assert.equal(status.phase, 'Running');
   assert.equal(status.qosClass, 'BestEffort');
+  for (const { reason, message } of status.conditions) assert.deepEqual([reason, message], [undefined, undefined]);
   assert.match(status.podIP, /^127\./);
   assert.equal(status.containerStatuses[0].restartCount, 0);
   assert.deepEqual(

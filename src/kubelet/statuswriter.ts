@@ -86,6 +86,7 @@ export class StatusWriter {
     const before = this.#written ?? pod.status ?? {};
     const body: Record<string, unknown> = { ...ours(status) };
     for (const field of clearable) if (status[field] === undefined && before[field] !== undefined) body[field] = null;
+    if (status.conditions) body.conditions = clearedConditions(ours(status), before);
     for (const field of ['podIPs', 'hostIPs'] as const) {
       // These lists merge by address: what is no longer there has to be replaced outright.
       if (status[field] && before[field] && !equalJson(status[field], before[field])) {
@@ -99,6 +100,17 @@ export class StatusWriter {
       { subresource: 'status', fieldManager: 'kubelet' },
     );
   }
+}
+
+/** Conditions merge field by field: what one no longer says has to be taken away by name. */
+function clearedConditions({ conditions = [] }: PodStatus, before: PodStatus): object[] {
+  return conditions.map((condition) => {
+    const old = before.conditions?.find(({ type }) => type === condition.type);
+    const gone = (['reason', 'message'] as const).filter(
+      (field) => old?.[field] !== undefined && condition[field] === undefined,
+    );
+    return { ...condition, ...Object.fromEntries(gone.map((field) => [field, null])) };
+  });
 }
 
 const kinds = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']);

@@ -127,8 +127,12 @@ function mergeInto(old: any, patch: any): any {
     const value = patch[name];
     if (value === null) delete old[name];
     else if (name === 'conditions') {
-      const kept = (old[name] ?? []).filter(({ type }: any) => !value.some((each: any) => each.type === type));
-      old[name] = [...kept, ...value];
+      const all: any[] = old[name] ?? [];
+      const kept = all.filter(({ type }) => !value.some((each: any) => each.type === type));
+      old[name] = [
+        ...kept,
+        ...value.map((each: any) => mergeInto({ ...all.find(({ type }) => type === each.type) }, each)),
+      ];
     } else if (Array.isArray(value)) old[name] = value.filter((each) => each?.$patch === undefined);
     else if (typeof value === 'object') old[name] = mergeInto(old[name] ?? {}, value);
     else old[name] = value;
