@@ -14,3 +14,5 @@ export { volumePlugins } from './volumes/index.ts';
 export { unmountAll } from './volumes/mount.ts';
 export * from './runtime/runtime.ts';
 export * from './runtime/services.ts';
+/** The drivers; `cmd/` chooses one. */
+export { type OciOptions, ociRuntime } from './runtime/oci/setup.ts';
