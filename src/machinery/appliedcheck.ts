@@ -16,7 +16,7 @@ interface Path {
 function shown(path: Path | undefined): string {
   const steps: string[] = [];
   for (let at = path; at !== undefined; at = at.parent) steps.push(at.kind === 'f' ? `f:${at.name}` : at.name);
-  return formatFieldPath(steps.reverse());
+  return formatFieldPath(steps.toReversed());
 }
 
 /** What is wrong, a sentence each, with the path in front. */

@@ -42,11 +42,11 @@ const object = (of: unknown): AnyObject =>
     ...(of !== undefined && { spec: cloneJson(of) }),
   } as any);
 const time = '2026-01-01T00:00:00Z';
-const apply = (live: AnyObject | undefined, manager: string, of: unknown, force = false) => {
+const apply = (live: AnyObject | undefined, manager: string, of: unknown, force = false): AnyObject => {
   const result = applyPatch({ live, applied: object(of), manager, force, apiVersion, time, schema: widget });
   return freezeJson(cloneJson({ ...result, metadata: { ...result.metadata, uid: 'u' } }));
 };
-const update = (live: AnyObject | undefined, manager: string, of: unknown) => {
+const update = (live: AnyObject | undefined, manager: string, of: unknown): AnyObject => {
   const updated = cloneJson(object(of));
   updated.metadata.uid = 'u';
   updateManagedFields({ live, updated, manager, apiVersion, time, schema: widget });

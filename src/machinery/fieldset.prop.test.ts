@@ -22,6 +22,7 @@ const step = fc.constantFrom('f:a', 'f:b', 'k:{"name":"x"}', 'v:1', 'v:"s"');
 const paths = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 8 });
 const set = paths.map((all) => freezeJson(cloneJson(fieldsOfPaths(all))));
 const names = (of: ReturnType<typeof fieldsOfPaths>) => new Set(pathsOf(of).map((path) => path.join(' ')));
+const within = (part: any, whole: any) => [...names(part)].every((path) => names(whole).has(path));
 const laws = (a: any, law: (...sets: any[]) => void, ...more: any[]) => fc.assert(fc.property(a, ...more, law));
 
 test('a set holds exactly the paths it was made of', () =>
@@ -35,12 +36,12 @@ test('union, difference and intersection are those of the sets of paths', () =>
   laws(
     set,
     (a, b) => {
-      assert.deepEqual(names(unionFields(a, b)), names(a).union(names(b)));
-      assert.deepEqual(names(differenceFields(a, b)), names(a).difference(names(b)));
-      assert.deepEqual(names(intersectFields(a, b)), names(a).intersection(names(b)));
-      assert.equal(equalFields(a, b), names(a).symmetricDifference(names(b)).size === 0);
-      assert.equal(containsFields(a, b), names(b).isSubsetOf(names(a)));
-      assert.equal(isEmptyFields(differenceFields(a, b)), names(b).isSupersetOf(names(a)));
+      assert.deepEqual(names(unionFields(a, b)), new Set([...names(a), ...names(b)]));
+      assert.deepEqual(names(differenceFields(a, b)), new Set([...names(a)].filter((path) => !names(b).has(path))));
+      assert.deepEqual(names(intersectFields(a, b)), new Set([...names(a)].filter((path) => names(b).has(path))));
+      assert.equal(equalFields(a, b), within(a, b) && within(b, a));
+      assert.equal(containsFields(a, b), within(b, a));
+      assert.equal(isEmptyFields(differenceFields(a, b)), within(a, b));
     },
     set,
   ));

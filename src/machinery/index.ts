@@ -19,3 +19,4 @@ export { formatPointer, parsePointer } from './jsonpointer.ts';
 export { type ManagedUpdate, updateManagedFields } from './managedfields.ts';
 export { type Apply, applyPatch } from './apply.ts';
 export { equalFields, type FieldStep, fieldsOfPaths, formatFieldPath, hasField, pathsOf } from './fieldset.ts';
+export { applyStrategicPatch } from './strategicpatch.ts';

@@ -30,8 +30,18 @@ test('applying the difference that fast-json-patch finds gives the other documen
   );
 });
 
+/** The oracle does not look where in a list a move or a copy goes, so it is given their parts. */
+function byOracle(document: any, { op, path, from, value }: any): any {
+  const run = (...patch: any[]) => oracle.applyPatch(document, patch, true).newDocument;
+  if (op !== 'move' && op !== 'copy') return run({ op, path, value: cloneJson(value) });
+  run({ op: 'test', path: from, value: oracle.getValueByPointer(document, from) });
+  const moved = cloneJson(oracle.getValueByPointer(document, from));
+  return run(...(op === 'move' ? [{ op: 'remove', path: from }] : []), { op: 'add', path, value: moved });
+}
+
 test('an arbitrary patch does what fast-json-patch does, or both refuse it', () => {
-  const step = fc.oneof(key, fc.constantFrom('0', '1', '-'));
+  // the oracle takes an empty name for the index 0
+  const step = fc.constantFrom('a', 'b', 'c/d', 'e~f', '0', '1', '-');
   const path = fc.array(step, { minLength: 1, maxLength: 3 }).map(formatPointer);
   const operation = fc.oneof(
     fc.record({ op: fc.constantFrom('add', 'replace', 'test'), path, value: anyJson.value }),
@@ -49,14 +59,13 @@ test('an arbitrary patch does what fast-json-patch does, or both refuse it', () 
   fc.assert(
     fc.property(anyJson.object, fc.array(operation, { maxLength: 3 }), (document: any, patch: any[]) => {
       const ours = attempt(() => applyJsonPatch(freezeJson(cloneJson(document)), freezeJson(cloneJson(patch))));
-      // known differences of the oracle: it lets a path go through a string and moves a value into itself
-      if (patch.some(({ path, from }) => from !== undefined && (path === from || `${path}/`.startsWith(`${from}/`))))
-        return;
-      const theirs = attempt(() => oracle.applyPatch(cloneJson(document), cloneJson(patch), true).newDocument);
+      // the oracle moves a value into itself
+      if (patch.some(({ path, from }) => from !== undefined && `${path}/`.startsWith(`${from}/`))) return;
+      const theirs = attempt(() => patch.reduce(byOracle, cloneJson(document)));
       assert.deepEqual(ours, theirs);
       if (ours !== 'refused' && patch.length > 0) applied++;
     }),
-    { numRuns: 3000 },
+    { numRuns: 2000 },
   );
   assert.ok(applied > 50, `only ${applied} patches applied: the generator tests nothing`);
 });
