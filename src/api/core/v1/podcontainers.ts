@@ -1,25 +1,9 @@
 /** Rules for a Pod's containers of every sort. */
-import {
-  cause,
-  compareQuantities,
-  labelProblems,
-  portNameProblems,
-  quantityMilliValue,
-  type StatusCause,
-} from '../../../machinery/index.ts';
-import type { Container, EphemeralContainer, PodSpec, Probe, ResourceRequirements } from '../../gen/types.ts';
-import {
-  each,
-  named,
-  nonNegative,
-  nonNegativeQuantity,
-  oneOf,
-  port,
-  positive,
-  required,
-  unique,
-  within,
-} from '../../rules.ts';
+import { cause, labelProblems, portNameProblems, type StatusCause } from '../../../machinery/index.ts';
+import type { Container, EphemeralContainer, PodSpec } from '../../gen/types.ts';
+import { each, named, nonNegative, oneOf, port, required, unique } from '../../rules.ts';
+import { validateProbes } from './podprobes.ts';
+import { validateResources } from './podresourcerules.ts';
 
 type AnyContainer = Container | EphemeralContainer;
 
@@ -202,106 +186,6 @@ function validateMounts(container: AnyContainer, spec: PodSpec, at: string): Sta
     ...required(`${path}.devicePath`, device.devicePath),
   ]);
   return [...mounts, ...devices];
-}
-
-const standardResources = ['cpu', 'memory', 'ephemeral-storage', 'storage'];
-
-/** Resources of a container, or of a Pod as a whole. */
-export function validateResources(resources: ResourceRequirements | undefined, at: string): StatusCause[] {
-  const { limits = {}, requests = {} } = resources ?? {};
-  const causes: StatusCause[] = [];
-  for (const [part, list] of [
-    ['limits', limits],
-    ['requests', requests],
-  ] as const)
-    for (const [name, amount] of Object.entries(list)) {
-      const path = `${at}.${part}[${name}]`;
-      if (!name.includes('/') && !standardResources.includes(name) && !name.startsWith('hugepages-'))
-        causes.push(
-          cause.invalid(path, name, 'must be a standard resource type or fully qualified'),
-          cause.invalid(path, name, 'must be a standard resource for containers'),
-        );
-      causes.push(...nonNegativeQuantity(path, amount));
-      const whole = name.includes('/') && quantityMilliValue(amount) % 1000 !== 0;
-      if (whole) causes.push(cause.invalid(path, amount, 'must be an integer'));
-    }
-  for (const [name, request] of Object.entries(requests)) {
-    const limit = limits[name];
-    const overcommits = !name.includes('/') && !name.startsWith('hugepages-');
-    if (limit === undefined) {
-      if (!overcommits)
-        causes.push(cause.required(`${at}.limits`, 'Limit must be set for non overcommitable resources'));
-    } else if (!overcommits && compareQuantities(request, limit) !== 0)
-      causes.push(cause.invalid(`${at}.requests`, request, `must be equal to ${name} limit of ${limit}`));
-    else if (compareQuantities(request, limit) > 0)
-      causes.push(cause.invalid(`${at}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`));
-  }
-  return causes;
-}
-
-function validateProbes(container: Container, at: string): StatusCause[] {
-  const { livenessProbe, readinessProbe, startupProbe, lifecycle } = container;
-  const causes = [
-    ...validateProbe(livenessProbe, `${at}.livenessProbe`),
-    ...validateProbe(readinessProbe, `${at}.readinessProbe`),
-    ...validateProbe(startupProbe, `${at}.startupProbe`),
-  ];
-  for (const [name, probe] of [
-    ['livenessProbe', livenessProbe],
-    ['startupProbe', startupProbe],
-  ] as const)
-    if (probe && probe.successThreshold !== 1)
-      causes.push(cause.invalid(`${at}.${name}.successThreshold`, probe.successThreshold, 'must be 1'));
-  if (readinessProbe?.terminationGracePeriodSeconds !== undefined)
-    causes.push(
-      cause.invalid(
-        `${at}.readinessProbe.terminationGracePeriodSeconds`,
-        readinessProbe.terminationGracePeriodSeconds,
-        'must not be set for readinessProbes',
-      ),
-    );
-  for (const name of ['postStart', 'preStop'] as const)
-    if (lifecycle?.[name]) causes.push(...validateAction(lifecycle[name], `${at}.lifecycle.${name}`));
-  return causes;
-}
-
-function validateProbe(probe: Probe | undefined, at: string): StatusCause[] {
-  if (!probe) return [];
-  const { initialDelaySeconds, timeoutSeconds, periodSeconds, successThreshold, failureThreshold } = probe;
-  return [
-    ...validateAction(probe, at),
-    ...nonNegative(`${at}.initialDelaySeconds`, initialDelaySeconds),
-    ...nonNegative(`${at}.timeoutSeconds`, timeoutSeconds),
-    ...nonNegative(`${at}.periodSeconds`, periodSeconds),
-    ...nonNegative(`${at}.successThreshold`, successThreshold),
-    ...nonNegative(`${at}.failureThreshold`, failureThreshold),
-    ...positive(`${at}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds),
-  ];
-}
-
-const actionNames = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const;
-
-function validateAction(action: Record<string, any>, at: string): StatusCause[] {
-  const given = actionNames.filter((name) => action[name] !== undefined);
-  if (given.length === 0) return [cause.required(at, 'must specify a handler type')];
-  const causes = given
-    .slice(1)
-    .map((name) => cause.forbidden(`${at}.${name}`, 'may not specify more than 1 handler type'));
-  const name = given[0]!;
-  const { [name]: details } = action;
-  if (name === 'exec' && !(details.command?.length > 0)) causes.push(cause.required(`${at}.exec.command`));
-  if (name === 'httpGet') {
-    causes.push(...required(`${at}.httpGet.path`, details.path), ...portOrName(`${at}.httpGet.port`, details.port));
-    causes.push(...oneOf(`${at}.httpGet.scheme`, details.scheme, ['HTTP', 'HTTPS']));
-  }
-  if (name === 'tcpSocket') causes.push(...portOrName(`${at}.tcpSocket.port`, details.port));
-  if (name === 'grpc') causes.push(...port(`${at}.grpc.port`, details.port));
-  return causes;
-}
-
-function portOrName(at: string, value: number | string | undefined): StatusCause[] {
-  if (typeof value === 'string') return portNameProblems(value).map((problem) => cause.invalid(at, value, problem));
-  return within(at, value ?? 0, 1, 65535);
 }
 
 function validateSecurity({ securityContext: context }: AnyContainer, at: string): StatusCause[] {

@@ -11,7 +11,8 @@ import {
 } from '../../../machinery/index.ts';
 import type { Container, Pod, PodSpec, PodTemplateSpec, Toleration } from '../../gen/types.ts';
 import { each, ipAddress, nonNegative, oneOf, optionallyNamed, within } from '../../rules.ts';
-import { validateContainers, validateResources } from './podcontainers.ts';
+import { validateContainers } from './podcontainers.ts';
+import { validateResources } from './podresourcerules.ts';
 import { validateAffinity, validateSpread, validateTolerations } from './podscheduling.ts';
 import { validateVolumes } from './podvolumes.ts';
 
