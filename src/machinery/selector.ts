@@ -1,5 +1,5 @@
 /** Label selectors, compiled once and matched often. The text form is read by `selectorparser.ts`. */
-import { labelKeyProblem, labelValueProblem, parseInt64 } from './selectorsyntax.ts';
+import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 import { StatusError } from './status.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -140,11 +140,11 @@ function show({ key, operator, values }: Requirement): string {
 /** A checked requirement. Throws `BadRequest`, worded as apimachinery's `labels` package does. */
 export function newRequirement(key: string, operator: SelectorOperator, values: readonly string[]): Requirement {
   const problems: string[] = [];
-  const keyProblem = labelKeyProblem(key);
+  const keyProblem = qualifiedNameProblems(key).join('; ');
   if (keyProblem !== '') problems.push(`key: Invalid value: ${JSON.stringify(key)}: ${keyProblem}`);
   problems.push(...countProblems(operator, values));
   for (const [i, value] of values.entries()) {
-    const problem = labelValueProblem(value);
+    const problem = labelValueProblems(value).join('; ');
     if (problem !== '') problems.push(`values[${i}][${key}]: Invalid value: ${JSON.stringify(value)}: ${problem}`);
   }
   if (problems.length > 0)
@@ -204,4 +204,11 @@ export function selectorFromSet(labels: Labels | undefined): Selector {
   return compileSelector(
     Object.entries(labels ?? {}).map(([key, value]): Requirement => ({ key, operator: '=', values: [value] })),
   );
+}
+
+/** A Go `int64` in decimal digits, or undefined. */
+function parseInt64(text: string): bigint | undefined {
+  if (!/^[+-]?[0-9]{1,4096}$/.test(text)) return undefined;
+  const number = BigInt(text.startsWith('+') ? text.slice(1) : text);
+  return BigInt.asIntN(64, number) === number ? number : undefined;
 }

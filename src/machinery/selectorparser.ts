@@ -1,6 +1,6 @@
 /** Reads label selectors as they stand in a query string: `a=b,c!=d,e in (x,y),f notin (z),g,!h,i>1`. */
+import { qualifiedNameProblems } from './names.ts';
 import { compileSelector, newRequirement, type Requirement, type Selector, type SelectorOperator } from './selector.ts';
-import { labelKeyProblem } from './selectorsyntax.ts';
 import { StatusError } from './status.ts';
 
 /** `word`: a key, a value, or `in` and `notin` where they stand for themselves. */
@@ -93,7 +93,7 @@ class Parser {
     if (negated) this.#next();
     const { kind, text: key } = this.#next();
     if (kind !== 'word') throw new Error(`found '${key}', expected: identifier`);
-    const problem = labelKeyProblem(key);
+    const problem = qualifiedNameProblems(key).join('; ');
     if (problem !== '') throw new Error(`<nil>: Invalid value: ${JSON.stringify(key)}: ${problem}`);
     if (negated) return newRequirement(key, '!', []);
     const after = this.#peek().kind;
