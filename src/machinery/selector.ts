@@ -84,18 +84,25 @@ function testOf({ key, operator, values }: Requirement): Test {
   switch (operator) {
     case '=':
     case '==':
+      return (labels) => labels[key] === value;
     case 'in':
-      return (labels) => Object.hasOwn(labels, key) && has(labels[key]!);
+      return (labels) => isLabel(labels[key]) && has(labels[key]);
     case '!=':
+      return (labels) => labels[key] !== value;
     case 'notin':
-      return (labels) => !Object.hasOwn(labels, key) || !has(labels[key]!);
+      return (labels) => !isLabel(labels[key]) || !has(labels[key]);
     case 'exists':
-      return (labels) => Object.hasOwn(labels, key);
+      return (labels) => isLabel(labels[key]);
     case '!':
-      return (labels) => !Object.hasOwn(labels, key);
+      return (labels) => !isLabel(labels[key]);
     default:
       return compareTest(key, operator, parseInt64(value!)!);
   }
+}
+
+/** What every object inherits, such as `toString`, is no string, so this is told apart faster than by asking who owns it. */
+function isLabel(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function inSet(values: readonly string[]): (found: string) => boolean {
@@ -105,7 +112,8 @@ function inSet(values: readonly string[]): (found: string) => boolean {
 
 function compareTest(key: string, operator: 'gt' | 'lt', bound: bigint): Test {
   return (labels) => {
-    const found = Object.hasOwn(labels, key) ? parseInt64(labels[key]!) : undefined;
+    const value = labels[key];
+    const found = isLabel(value) ? parseInt64(value) : undefined;
     if (found === undefined) return false;
     return operator === 'gt' ? found > bound : found < bound;
   };
