@@ -1,0 +1,112 @@
+/** `glass up`: the whole platform, in the foreground or beside. */
+import { spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { Failure, UsageError } from '../errors.ts';
+import { type Places, placesOf } from '../places.ts';
+import type { Platform, RunningPlatform, UpOptions } from '../platform.ts';
+import { bold, dim, green, say } from '../print.ts';
+import { readRun, removeRun, writeRun } from '../runfile.ts';
+import { mergeKubeconfig, unmergeKubeconfig } from '../userkubeconfig.ts';
+
+export interface UpFlags {
+  detach?: boolean;
+  dataDir?: string;
+  port: string;
+  kubeconfig?: string;
+  runtime: string;
+  simNodes: string;
+  store: string;
+}
+
+export async function up(platform: Platform, flags: UpFlags): Promise<void> {
+  const places = placesOf(flags.dataDir);
+  refuseSecond(places);
+  if (flags.detach) return detach(places);
+  mkdirSync(places.root, { recursive: true, mode: 0o700 });
+  chmodSync(places.root, 0o700);
+  const running = await platform.up(optionsOf(platform, places, flags));
+  writeFileSync(places.kubeconfig, running.kubeconfig, { mode: 0o600 });
+  if (flags.kubeconfig) copyFileSync(places.kubeconfig, flags.kubeconfig);
+  else mergeKubeconfig(places, running.kubeconfig);
+  writeRun(places, { port: running.port, runtime: running.runtime, startedAt: new Date().toISOString() });
+  say(`${green('ready')} in ${Math.round(performance.now())} ms`);
+  if (process.send) process.send('ready');
+  hints(running, flags);
+  await untilStopped(places, running, flags);
+}
+
+function refuseSecond(places: Places): void {
+  const run = readRun(places);
+  if (run === undefined) return;
+  throw new Failure(
+    `a cluster runs from ${places.root} already (process ${run.pid}, port ${run.port}): use it as it is, stop it with "glass down", or give another folder with --data-dir`,
+  );
+}
+
+function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOptions {
+  const whole = (name: string, value: string, most: number): number => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number > most) throw new UsageError(`--${name} ${value}: a whole number from 0 to ${most} is expected`);
+    return number;
+  };
+  if (!['auto', 'oci', 'process', 'sim'].includes(flags.runtime))
+    throw new UsageError(`--runtime ${flags.runtime}: choose auto, oci, process or sim`);
+  if (flags.store.startsWith('etcd:')) throw new UsageError(`--store ${flags.store}: the etcd driver is not built yet; use embedded or memory`);
+  if (flags.store !== 'embedded' && flags.store !== 'memory')
+    throw new UsageError(`--store ${flags.store}: choose embedded or memory`);
+  return {
+    places,
+    port: whole('port', flags.port, 65_535),
+    runtime: flags.runtime as UpOptions['runtime'],
+    simNodes: whole('sim-nodes', flags.simNodes, 20_000),
+    store: flags.store,
+    log: platform.logTo(places.log),
+    report: (part, what) => say(`${part.padEnd(12)} ${what}`),
+  };
+}
+
+function hints(running: RunningPlatform, flags: UpFlags): void {
+  const context = flags.kubeconfig ? `--kubeconfig ${flags.kubeconfig} ` : '';
+  say('');
+  say(`  ${bold(`kubectl ${context}get nodes`)}      ${dim('the cluster, as kubectl sees it')}`);
+  say(`  ${bold('npx glass run examples/hello')}   ${dim('a folder becomes a URL')}`);
+  say(`  ${bold('npx glass down')}                 ${dim('stop it, and all that runs on it')}`);
+  say('');
+  if (running.runtime === 'process')
+    say(dim('Ctrl-C stops the control plane; what runs on it goes on until "glass down".'));
+}
+
+async function untilStopped(places: Places, running: RunningPlatform, flags: UpFlags): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  try {
+    await Promise.race([stopped, running.failed]);
+  } finally {
+    removeRun(places);
+    if (!flags.kubeconfig) unmergeKubeconfig(places);
+    await running.stop();
+  }
+}
+
+/** Starts the same command beside this one and waits until it is ready. */
+async function detach(places: Places): Promise<void> {
+  mkdirSync(places.root, { recursive: true, mode: 0o700 });
+  const log = openSync(`${places.root}/up.log`, 'w', 0o600);
+  const args = process.argv.slice(1).filter((argument) => argument !== '--detach' && argument !== '-d');
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', (code) =>
+      reject(new Failure(`the cluster did not start (exit code ${code}): see ${places.root}/up.log`)),
+    );
+  });
+  child.disconnect();
+  child.unref();
+  say(`${green('ready')} in ${Math.round(performance.now())} ms`);
+  say(dim(`It runs as process ${child.pid}; "glass down" stops it.`));
+}

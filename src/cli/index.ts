@@ -1,0 +1,125 @@
+/**
+ * The command line, `glass`: what kubectl and helm do not do. It parses, prints and asks the `Platform` that `cmd/` hands it; data to
+ * stdout, talk to stderr; exit codes 0, 1 (it failed), 2 (it was asked wrongly).
+ */
+import { Command, CommanderError, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { down, reset } from './commands/down.ts';
+import * as image from './commands/image.ts';
+import { logs } from './commands/logs.ts';
+import { run } from './commands/run.ts';
+import { status } from './commands/status.ts';
+import { up } from './commands/up.ts';
+import { Failure, told } from './errors.ts';
+import { placesOf } from './places.ts';
+import type { Platform } from './platform.ts';
+import { out, red, say } from './print.ts';
+
+export type { BuildOptions, Images, ImageSummary, Platform, RunningPlatform, RuntimeName, UpOptions } from './platform.ts';
+export type { Places } from './places.ts';
+export { Failure, UsageError } from './errors.ts';
+
+const dataDir = () => new Option('--data-dir <folder>', 'the cluster\'s folder (default: $GLASS_HOME/default, ~/.glasshouse/default)');
+const output = (...choices: string[]) => new Option('-o, --output <format>', 'how to print').choices(choices);
+
+/** Runs one command and returns the exit code. */
+export async function main(platform: Platform, argv: readonly string[]): Promise<number> {
+  const program = programOf(platform);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { message, exitCode } = told(error);
+    say(`${red('error:')} ${message}`);
+    if (process.env.GLASS_DEBUG) say(String((error as Error).stack));
+    return exitCode;
+  }
+}
+
+function programOf(platform: Platform): Command {
+  const program = new Command('glass')
+    .description('An open cloud platform in one process that speaks the Kubernetes API')
+    .version(platform.version)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nExample:\n  glass up --detach && glass run examples/hello');
+  const command = (usage: string, description: string, example: string) =>
+    program.command(usage).description(description).exitOverride().addHelpText('after', `\nExample:\n  ${example}`);
+
+  command('up', 'start here: control plane, node, network, DNS', 'glass up --detach')
+    .option('-d, --detach', 'run beside, and return once it is ready')
+    .addOption(dataDir())
+    .option('--port <port>', 'of the API server; 0: any free one', '6443')
+    .option('--kubeconfig <file>', 'write the kubeconfig here instead of merging it into yours')
+    .option('--runtime <name>', 'auto, oci, process or sim', 'auto')
+    .option('--sim-nodes <n>', 'this many simulated nodes beside', '0')
+    .option('--store <store>', 'embedded or memory', 'embedded')
+    .action((flags) => up(platform, flags));
+  command('down', 'stop, workloads too', 'glass down').addOption(dataDir()).action((flags) => down(platform, flags));
+  command('status', 'what runs and what is wrong', 'glass status -o json')
+    .addOption(dataDir())
+    .addOption(output('json'))
+    .action((flags) => status(platform, flags));
+  command('reset', 'forget everything', 'glass reset --yes')
+    .addOption(dataDir())
+    .option('--yes', 'really')
+    .action((flags) => reset(platform, flags));
+  command('kubeconfig', 'print it', 'glass kubeconfig > cluster.yaml')
+    .addOption(dataDir())
+    .action((flags) => printKubeconfig(flags));
+  command('run <dir>', 'code to URL', 'glass run examples/hello --replicas 2')
+    .option('--name <name>', 'of the app (default: the folder\'s)')
+    .option('--port <port>', 'that the program listens on (default: what the image says, or 8080)')
+    .option('--env <NAME=VALUE...>', 'environment variables')
+    .option('--replicas <n>', 'how many')
+    .option('--base <image>', 'build on this image instead of this machine\'s own Node runtime')
+    .option('--watch', 'release on save')
+    .option('--timeout <seconds>', 'how long to wait until it answers', '120')
+    .addOption(dataDir())
+    .action((dir, flags) => run(platform, dir, flags));
+  command('logs <app>', 'follow an app across its pods', 'glass logs hello -f')
+    .option('-f, --follow', 'go on')
+    .option('--tail <n>', 'lines of each pod to begin with', '100')
+    .option('-n, --namespace <name>', 'where', 'default')
+    .addOption(dataDir())
+    .action((app, flags) => logs(platform, app, flags));
+  addImageCommands(platform, program);
+  return program;
+}
+
+function addImageCommands(platform: Platform, program: Command): void {
+  const group = program.command('image').description('OCI images, no container engine needed').exitOverride();
+  const command = (usage: string, description: string, example: string) =>
+    group.command(usage).description(description).exitOverride().addOption(dataDir()).addHelpText('after', `\nExample:\n  ${example}`);
+  command('build <dir>', 'from a Dockerfile, or from what the folder is', 'glass image build . -t app:1')
+    .requiredOption('-t, --tag <name>', 'of the image')
+    .option('-f, --file <file>', 'the Dockerfile')
+    .option('--base <image>', 'build on this image')
+    .action((dir, flags) => image.build(platform, dir, flags));
+  command('pull <name>', 'from a registry', 'glass image pull docker.io/library/nginx:1.27').action((name, flags) =>
+    image.pull(platform, name, flags),
+  );
+  command('push <name>', 'to a registry', 'glass image push localhost:5000/app:1').action((name, flags) =>
+    image.push(platform, name, flags),
+  );
+  command('import <file>', 'an OCI or docker archive; - for standard input', 'glass image import app.tar').action(
+    (file, flags) => image.importFile(platform, file, flags),
+  );
+  command('export <file> <names...>', 'as an OCI archive', 'glass image export app.tar app:1').action((file, names, flags) =>
+    image.exportFile(platform, file, names, flags),
+  );
+  command('ls', 'what is here', 'glass image ls')
+    .addOption(output('json', 'name'))
+    .action((flags) => image.list(platform, flags));
+  command('rm <names...>', 'remove', 'glass image rm app:1').action((names, flags) => image.remove(platform, names, flags));
+}
+
+function printKubeconfig(flags: { dataDir?: string }): void {
+  const places = placesOf(flags.dataDir);
+  try {
+    out(readFileSync(places.kubeconfig, 'utf8').trimEnd());
+  } catch (error) {
+    throw new Failure(`there is no cluster in ${places.root} yet: start one with "glass up"`, error);
+  }
+}

@@ -1,0 +1,72 @@
+/** What the command line needs from the platform, wired in `cmd/`: this folder knows neither the server nor the runtimes. */
+import type { Client, Log } from '../client/index.ts';
+import type { Places } from './places.ts';
+
+export type RuntimeName = 'oci' | 'process' | 'sim';
+
+export interface UpOptions {
+  places: Places;
+  /** 0: any free one. */
+  port: number;
+  runtime: RuntimeName | 'auto';
+  store: 'embedded' | 'memory';
+  simNodes: number;
+  log: Log;
+  /** One line as each part is up. */
+  report(part: string, what: string): void;
+}
+
+export interface RunningPlatform {
+  port: number;
+  runtime: RuntimeName;
+  client: Client;
+  /** Contents of a kubeconfig. */
+  kubeconfig: string;
+  /** Rejects when the platform cannot go on. */
+  failed: Promise<never>;
+  /** Ends this process's part; containers go on running. */
+  stop(): Promise<void>;
+}
+
+export interface BuildOptions {
+  context: string;
+  dockerfile?: string;
+  name: string;
+  base?: string;
+  progress(line: string): void;
+}
+
+export interface ImageSummary {
+  id: string;
+  names: string[];
+  /** Bytes. */
+  size: number;
+}
+
+export interface Images {
+  build(options: BuildOptions): Promise<{ id: string; name: string; port: number }>;
+  pull(name: string, progress: (line: string) => void): Promise<ImageSummary>;
+  push(name: string, progress: (line: string) => void): Promise<void>;
+  /** Reads an archive from a file, or from standard input for `-`. */
+  import(file: string): Promise<ImageSummary[]>;
+  export(names: string[], file: string): Promise<void>;
+  list(): Promise<ImageSummary[]>;
+  remove(name: string): Promise<void>;
+}
+
+export interface Platform {
+  version: string;
+  up(options: UpOptions): Promise<RunningPlatform>;
+  /** Ends every container and takes the network down. Works whether or not the platform runs. */
+  stopWorkloads(places: Places): Promise<void>;
+  images(places: Places): Promise<Images>;
+  /** A client of the cluster that runs here. */
+  connect(kubeconfig: string): Promise<Client>;
+  /** Lines of a pod's log, oldest first. */
+  podLogs(
+    kubeconfig: string,
+    of: { namespace: string; name: string; container?: string; follow: boolean; tailLines: number },
+  ): AsyncIterable<string>;
+  /** Writes to a file; levels as pino's. */
+  logTo(file: string): Log;
+}
