@@ -39,7 +39,7 @@ export function targetsOf(port: ServicePort, slices: readonly EndpointSlice[], n
       if (known === undefined || rank(candidate) > rank(known)) candidates.set(key, candidate);
     }
   }
-  const sorted = [...candidates.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
+  const sorted = [...candidates.values()].toSorted((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
   return { all: usable(sorted), local: usable(sorted.filter((candidate) => candidate.local)) };
 }
 

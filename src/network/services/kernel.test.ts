@@ -59,8 +59,10 @@ async function cluster(t: TestContext, { runs = run as Run } = {}) {
 
 async function manyTimes(netns: string | undefined, address: string, times = 12): Promise<string[]> {
   const answers = await Promise.all(Array.from({ length: times }, () => fetchIn(netns, address)));
-  return [...new Set(answers)].sort();
+  return [...new Set(answers)].toSorted();
 }
+
+const ip = (i: number) => `10.96.${1 + Math.floor(i / 200)}.${1 + (i % 200)}`;
 
 insideNetns(import.meta.url, () => {
   for (const filtered of ['0', '1']) {
@@ -201,7 +203,6 @@ insideNetns(import.meta.url, () => {
     };
     const { put, pod } = await cluster(t, { runs: timed });
     await pod('a', 'a');
-    const ip = (i: number) => `10.96.${1 + Math.floor(i / 200)}.${1 + (i % 200)}`;
     const began = performance.now();
     for (let i = 0; i < 2000; i++) put(service(`s${i}`, ip(i)), slice(`s${i}`, ['10.244.0.2', '10.244.3.3@there']));
     await eventually(async () => assert.equal(await fetchIn(undefined, ip(1999)), 'a'), 20_000);

@@ -133,17 +133,18 @@ test('a change of one endpoint changes its elements and nothing else', () => {
   assert.equal(changeText({ ...desired.take(), picks }), '');
 });
 
+const shared = (name: string, ip: string) =>
+  rulesOf(
+    service(name, ip, { externalIPs: ['192.0.2.7'] }),
+    [slice(name, [`10.244.0.${name === 'a' ? 2 : 3}`])],
+    'here',
+  );
+
 test('two Services with one external address: the first has it, the second gets it when the first lets go', () => {
   const desired = new Desired();
-  const of = (name: string, ip: string) =>
-    rulesOf(
-      service(name, ip, { externalIPs: ['192.0.2.7'] }),
-      [slice(name, [`10.244.0.${name === 'a' ? 2 : 3}`])],
-      'here',
-    );
   const id = 'endpoints|192.0.2.7 . tcp . 80 . 0x67800000';
-  desired.set('ns/a', of('a', '10.96.0.8'));
-  desired.set('ns/b', of('b', '10.96.0.9'));
+  desired.set('ns/a', shared('a', '10.96.0.8'));
+  desired.set('ns/b', shared('b', '10.96.0.9'));
   assert.equal(desired.takeAll().elements.get(id), '10.244.0.2 . 8080');
   desired.set('ns/a', emptyRuleset());
   assert.equal(desired.take().to.elements.get(id), '10.244.0.3 . 8080');
