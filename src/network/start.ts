@@ -85,9 +85,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     ports: options.mode === 'kernel' ? [53] : [53, 20_053, 0],
   });
   const plane = planeOf(options, ranges, informers, log);
-  const stop = async () => {
-    await Promise.all([plane.stop(), dns.stop()]);
-    ended.abort();
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= Promise.all([plane.stop(), dns.stop()]).then(() => ended.abort());
+    return stopping;
   };
   return {
     podNetwork: pods,

@@ -28,7 +28,7 @@ function ask(authority: Authority, name: string, type: keyof typeof types): stri
   return read.code === 0 ? shown : [`code ${read.code}`, ...shown];
 }
 
-function authority() {
+function cluster() {
   const zone = createZone();
   const put = (of: ReturnType<typeof service>, ...slices: ReturnType<typeof slice>[]) =>
     zone.set(`ns/${of.metadata.name}`, recordsOf(of, slices, 'cluster.local'));
@@ -131,11 +131,11 @@ const tables: [says: string, name: string, type: keyof typeof types, gives: stri
   ['a name that only ends like ours is not ours', 'notcluster.local', 'A', 'foreign'],
 ];
 for (const [says, name, type, gives] of tables) {
-  test(`${says}: ${name} ${type}`, () => assert.deepEqual(ask(authority().authority, name, type), gives));
+  test(`${says}: ${name} ${type}`, () => assert.deepEqual(ask(cluster().authority, name, type), gives));
 }
 
 test('a change is seen at once, and a Service that is gone takes its names along', () => {
-  const { zone, authority: of } = authority();
+  const { zone, authority: of } = cluster();
   assert.deepEqual(ask(of, 'web.ns.svc.cluster.local', 'A'), ['0 web.ns.svc.cluster.local A 10.96.0.9']);
   zone.set('ns/web', recordsOf(service('web', '10.96.0.10'), [], 'cluster.local'));
   assert.deepEqual(ask(of, 'web.ns.svc.cluster.local', 'A'), ['0 web.ns.svc.cluster.local A 10.96.0.10']);
@@ -144,7 +144,7 @@ test('a change is seen at once, and a Service that is gone takes its names along
 });
 
 test('several addresses come in another order each time', () => {
-  const { authority: of } = authority();
+  const { authority: of } = cluster();
   const firsts = [0, 1].map(() => ask(of, 'db.ns.svc.cluster.local', 'A')[0]);
   assert.notEqual(firsts[0], firsts[1]);
 });
