@@ -15,8 +15,8 @@ export interface ExecuteOptions {
   env?: Record<string, string>;
   cwd?: string;
   signal?: AbortSignal;
-  /** Kills what runs inside; its launcher ends with it. */
-  kill: () => void;
+  /** Kills what runs inside, before its launcher, of this process id, is killed. */
+  kill: (launcher: number) => Promise<void>;
 }
 
 /** Resolves with the command's exit code. */
@@ -49,8 +49,8 @@ async function withPipes(argv: string[], options: ExecuteOptions, streams: Strea
     streams.stdin.pipe(child.stdin);
   }
   const abort = () => {
-    options.kill();
-    if (child.pid !== undefined) killQuietly(child.pid, 'SIGKILL');
+    const { pid } = child;
+    if (pid !== undefined) void options.kill(pid).finally(() => killQuietly(pid, 'SIGKILL'));
   };
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
@@ -109,8 +109,7 @@ async function onTerminal(argv: string[], options: ExecuteOptions, streams: Stre
   streams.stdin?.on('data', typed);
   if (streams.resize) void resizing(streams.resize, (width, height) => ended || terminal.resize(width, height));
   const abort = () => {
-    options.kill();
-    if (!ended) terminal.kill('SIGKILL');
+    void options.kill(terminal.pid).finally(() => ended || terminal.kill('SIGKILL'));
   };
   options.signal?.addEventListener('abort', abort, { once: true });
   try {

@@ -1,9 +1,9 @@
 /** An OCI runtime's program, and how it must be called here. */
 import { existsSync } from 'node:fs';
-import { access, constants, mkdir } from 'node:fs/promises';
-import { basename, delimiter, isAbsolute, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { CgroupLayout } from '../cgroups.ts';
-import { type CommandResult, childEnvironment, runCommand } from '../command.ts';
+import { type CommandResult, runCommand } from '../command.ts';
 import type { Clock } from '../../../machinery/index.ts';
 
 /**
@@ -69,19 +69,4 @@ export class RuntimeBinary {
     const { stdout } = await runCommand([this.path, '--version'], { clock: this.#clock, timeout: 5000 });
     return (stdout.split('\n')[0] ?? '').replace(' version', '').trim();
   }
-}
-
-/** The full path of a program on the PATH; undefined when there is none. */
-export async function findProgram(name: string): Promise<string | undefined> {
-  const candidates = isAbsolute(name)
-    ? [name]
-    : (childEnvironment()['PATH'] ?? '').split(delimiter).map((directory) => join(directory, name));
-  for (const path of candidates) {
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
-  }
-  return undefined;
 }

@@ -1,6 +1,7 @@
 /** A container's bundle: its root filesystem and the `config.json` beside it. */
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { environmentOf } from '../environment.ts';
 import { readText } from '../procfs.ts';
 import type { SandboxRecord } from '../records.ts';
 import { mkdirInRoot } from '../rootpath.ts';
@@ -13,7 +14,6 @@ import { namespacesOf, podMounts } from './sandbox.ts';
 import { profileFor } from './seccomp.ts';
 import { ociSpec } from './spec.ts';
 
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const openFiles = 1_048_576;
 
 export interface BundleInput {
@@ -54,23 +54,9 @@ export async function writeBundle(input: BundleInput): Promise<void> {
     podMounts: podMounts(input.sandboxDirectory, sandbox.config, readOnly),
     devices: container.security.privileged ? await hostDevices() : [],
     workingDir,
-    env: environmentOf(container, image, sandbox.config.hostname, user.home),
+    env: environmentOf(container, image, sandbox.config.hostname, user.home).map(([name, value]) => `${name}=${value}`),
   });
   await writeFile(join(input.directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
-}
-
-/** The image's variables below the container's own, and those that programs expect to be there. */
-export function environmentOf(container: ContainerConfig, image: Image, hostname: string, home: string): string[] {
-  const usual = [
-    `PATH=${defaultPath}`,
-    `HOSTNAME=${hostname}`,
-    `HOME=${home}`,
-    ...(container.tty ? ['TERM=xterm'] : []),
-  ];
-  const values = new Map<string, string>();
-  for (const line of [...usual, ...image.env, ...container.env.map(({ name, value }) => `${name}=${value}`)])
-    values.set(line.slice(0, line.indexOf('=')), line);
-  return [...values.values()];
 }
 
 async function mustExist(hostPath: string, containerPath: string): Promise<void> {

@@ -7,8 +7,9 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../machinery/index.ts';
 import { mustRun, runCommand } from '../command.ts';
+import { findProgram } from '../findprogram.ts';
 import { readNumber } from '../waitfile.ts';
-import { type RuntimeBinary, findProgram } from './binary.ts';
+import type { RuntimeBinary } from './binary.ts';
 
 const timeout = 30_000;
 /** `wait` also collects the orphans that end up with process 1. */

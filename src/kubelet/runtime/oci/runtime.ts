@@ -149,7 +149,7 @@ export class OciRuntime extends HeldRuntime {
     const [log, pidFile] = [`${base}.log`, `${base}.pid`];
     const words = ['exec', '--pid-file', pidFile, ...(options.tty ? ['--tty'] : []), id, ...options.command];
     const argv = binary.wrap(binary.command(`--log=${log}`, '--log-format=json', ...words));
-    const kill = () => {
+    const kill = async () => {
       const pid = readNumber(pidFile);
       if (pid !== undefined) killQuietly(pid, 'SIGKILL');
     };

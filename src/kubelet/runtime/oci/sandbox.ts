@@ -1,8 +1,9 @@
 /** What a pod's containers share: network, IPC and UTS namespaces, hosts and resolver files, /dev/shm, a parent cgroup. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../machinery/index.ts';
 import { mustRun, runCommand } from '../command.ts';
+import { podFileMounts, writePodFiles } from '../podfiles.ts';
 import { quote } from '../quote.ts';
 import type { SandboxRecord } from '../records.ts';
 import type { Mount, SandboxConfig } from '../runtime.ts';
@@ -10,7 +11,7 @@ import type { Mount, SandboxConfig } from '../runtime.ts';
 const timeout = 10_000;
 const sharedMemory = 64 << 20;
 
-const names = { ipc: 'ipc', uts: 'uts', shm: 'shm', hosts: 'hosts', hostname: 'hostname', resolv: 'resolv.conf' };
+const names = { ipc: 'ipc', uts: 'uts', shm: 'shm' };
 
 /** Fills the sandbox's directory. Beginning again after a crash is safe. */
 export async function makeSandbox(
@@ -20,9 +21,7 @@ export async function makeSandbox(
   clock: Clock,
 ): Promise<void> {
   await mkdir(join(directory, names.shm), { recursive: true, mode: 0o755 });
-  await writeFile(join(directory, names.hosts), await hostsFile(config, record.ips));
-  await writeFile(join(directory, names.hostname), `${config.hostname}\n`);
-  await writeFile(join(directory, names.resolv), await resolvConf(config));
+  await writePodFiles(directory, config, record.ips);
   await unmountSandbox(directory, clock);
   await mustRun(['sh', '-c', setUp(directory, config, record.netns)], { clock, timeout });
 }
@@ -80,36 +79,8 @@ export function namespacesOf(directory: string, record: SandboxRecord): { type: 
 
 /** The pod's own files, as each container sees them. */
 export function podMounts(directory: string, config: SandboxConfig, readOnly: boolean): Mount[] {
-  const mount = (name: string, containerPath: string) => ({ hostPath: join(directory, name), containerPath, readOnly });
   return [
-    mount(names.hosts, '/etc/hosts'),
-    mount(names.hostname, '/etc/hostname'),
-    mount(names.resolv, '/etc/resolv.conf'),
+    ...podFileMounts(directory, readOnly),
     { hostPath: config.hostIPC ? '/dev/shm' : join(directory, names.shm), containerPath: '/dev/shm', readOnly: false },
   ];
-}
-
-export async function hostsFile(config: SandboxConfig, ips: string[]): Promise<string> {
-  const usual = [
-    '# Kubernetes-managed hosts file.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-    ...ips.map((ip) => `${ip}\t${config.hostname}`),
-  ];
-  const base = config.hostNetwork ? [(await readFile('/etc/hosts', 'utf8').catch(() => '')).trimEnd()] : usual;
-  const aliases = (config.hosts ?? []).map(({ ip, hostnames }) => `${ip}\t${hostnames.join('\t')}`);
-  const added = aliases.length > 0 ? ['', '# Entries added by HostAliases.', ...aliases] : [];
-  return `${[...base, ...added].join('\n')}\n`;
-}
-
-export async function resolvConf({ dns }: SandboxConfig): Promise<string> {
-  if (!dns) return readFile('/etc/resolv.conf', 'utf8').catch(() => '');
-  const lines = dns.servers.map((server) => `nameserver ${server}`);
-  if (dns.searches.length > 0) lines.push(`search ${dns.searches.join(' ')}`);
-  if (dns.options.length > 0) lines.push(`options ${dns.options.join(' ')}`);
-  return `${lines.join('\n')}\n`;
 }

@@ -4,10 +4,11 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Random } from '../../../machinery/index.ts';
 import { Cgroups, detectCgroups } from '../cgroups.ts';
+import { findProgram } from '../findprogram.ts';
 import { bootId } from '../procfs.ts';
 import { RuntimeError } from '../runtime.ts';
 import type { ImageService, PodNetwork } from '../services.ts';
-import { RuntimeBinary, findProgram } from './binary.ts';
+import { RuntimeBinary } from './binary.ts';
 import { OciRuntime } from './runtime.ts';
 
 export interface OciOptions {

@@ -13,7 +13,7 @@ import type { Image, ImageService, PodNetwork } from '../services.ts';
 const run = promisify(execFile);
 const busybox = '/bin/busybox';
 const applets =
-  'sh sleep echo cat env id ls mount hostname stty tty nc dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(
+  'sh sleep echo cat env id ls mount hostname stty tty httpd dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(
     ' ',
   );
 
@@ -213,4 +213,39 @@ export function gather(): PassThrough & { text(): string } {
   const stream = new PassThrough();
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return Object.assign(stream, { text: () => Buffer.concat(chunks).toString() });
+}
+
+/** Time that passes only when the test says so. */
+export function manualClock(): Clock & { advance(milliseconds: number): Promise<void> } {
+  let now = Date.UTC(2026, 0, 1);
+  const due = new Set<{ at: number; call: () => void }>();
+  const after = (milliseconds: number, call: () => void) => {
+    const entry = { at: now + milliseconds, call };
+    due.add(entry);
+    return { cancel: () => void due.delete(entry) };
+  };
+  const turns = async () => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+  };
+  return {
+    now: () => now,
+    monotonic: () => now,
+    after,
+    every: () => ({ cancel: () => undefined }),
+    sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
+    async advance(milliseconds) {
+      const end = now + milliseconds;
+      await turns();
+      for (;;) {
+        const next = [...due].filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at)[0];
+        if (!next) break;
+        due.delete(next);
+        now = next.at;
+        next.call();
+        await turns();
+      }
+      now = end;
+      await turns();
+    },
+  };
 }
