@@ -14,17 +14,18 @@ import { readNumber, waitInDirectories } from './waitfile.ts';
 
 const startTimeout = 60_000;
 
+// In subshells, for the shell itself says "Killed" to where its command's errors go.
 const script = `cd "$1" || exit 1
 exit=$2 mode=$3 line=$4; shift 4
 echo $$ >${files.holder}
 keep=
 case $mode in
-  plain) "$@" </dev/null >>${files.stdout} 2>>${files.stderr} ;;
+  plain) (exec "$@" </dev/null >>${files.stdout} 2>>${files.stderr}) ;;
   *)
     sleep 2147483647 >${files.stdin} 2>/dev/null & keep=$!
     echo $keep >${files.stdinKeeper}
-    if [ $mode = tty ]; then script -qefc "$line" /dev/null <${files.stdin} >>${files.stdout} 2>>${files.stderr}
-    else "$@" <${files.stdin} >>${files.stdout} 2>>${files.stderr}
+    if [ $mode = tty ]; then (exec script -qefc "$line" /dev/null <${files.stdin} >>${files.stdout} 2>>${files.stderr})
+    else (exec "$@" <${files.stdin} >>${files.stdout} 2>>${files.stderr})
     fi ;;
 esac
 code=$?

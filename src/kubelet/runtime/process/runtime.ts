@@ -36,7 +36,7 @@ import { processTree, sessionMembers, treeStats } from './tree.ts';
 
 const namespaces = ['--user', '--map-root-user', '--mount', '--pid'];
 /** The first child becomes process 1. Not unshare's own fork: it loses the code of a program that was killed. */
-const runFirst = 'sh "$1"; exit $?';
+const runFirst = 'exec 3>&2 2>/dev/null; (exec sh "$1" 2>&3 3>&-); exit $?';
 const runFile = 'run.sh';
 const programFile = 'program.json';
 

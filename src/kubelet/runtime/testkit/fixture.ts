@@ -13,7 +13,7 @@ import type { Image, ImageService, PodNetwork } from '../services.ts';
 const run = promisify(execFile);
 const busybox = '/bin/busybox';
 const applets =
-  'sh sleep echo cat env id ls mount hostname stty tty httpd dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(
+  'sh grep sleep echo cat env id ls mount hostname stty tty httpd dd head seq ps kill test true false touch wc yes stat ipcs printf'.split(
     ' ',
   );
 
