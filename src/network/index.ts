@@ -12,5 +12,8 @@ export { type NetworkOptions, type Network, startNetwork } from './start.ts';
 export { bridgePodNetwork, type BridgeOptions } from './pods/bridge.ts';
 export { loopbackPodNetwork, type LoopbackOptions } from './pods/loopback.ts';
 export type { HostPort, OwnedPodNetwork, PodAddresses, PodNetwork } from './pods/podnetwork.ts';
+export { removeServices } from './services/kernel.ts';
 export { resolvConfFor, resolvConfText, type ResolvSource } from './resolvconf.ts';
 export { parseResolvConf, type ResolvConf } from './dns/upstreams.ts';
+export { removeServices } from './services/kernel.ts';
+export { run as runProgram } from './run.ts';

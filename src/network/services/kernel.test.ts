@@ -10,7 +10,7 @@ import { endpointSlices, type Service, services } from '../objects.ts';
 import { bridgePodNetwork } from '../pods/bridge.ts';
 import { type Run, run } from '../run.ts';
 import { service, slice } from './fixtures.suite.ts';
-import { kernelServices } from './kernel.ts';
+import { kernelServices, removeServices } from './kernel.ts';
 
 const serviceResource = services as Resource<any>;
 const sliceResource = endpointSlices as Resource<any>;
@@ -210,6 +210,15 @@ insideNetns(import.meta.url, () => {
     put(slice('s7', ['10.244.0.2']));
     await eventually(async () => assert.deepEqual(await manyTimes(undefined, ip(7), 3), ['a']));
     t.diagnostic(`one change among them: ${last.toFixed(1)} ms in nft`);
+  });
+
+  test('what a process left is removed without one, and again', async (t) => {
+    const { plane } = await cluster(t);
+    await plane.stop();
+    assert.match(await inPod(undefined, 'nft', 'list', 'tables'), /glasshouse$/m);
+    await removeServices();
+    await removeServices();
+    assert.doesNotMatch(await inPod(undefined, 'nft', 'list', 'tables'), /glasshouse$/m);
   });
 
   test('teardown leaves no table', async (t) => {

@@ -5,7 +5,7 @@
 import type { Informers, Log } from '../../client/index.ts';
 import { Backoff } from '../../client/index.ts';
 import type { Clock, Random, Timer } from '../../machinery/index.ts';
-import type { Run } from '../run.ts';
+import { type Run, run as runProgram } from '../run.ts';
 import { forgetFlow, lostFlows } from './conntrack.ts';
 import type { DataPlane } from './dataplane.ts';
 import { Desired } from './desired.ts';
@@ -27,6 +27,11 @@ const gather = 2;
 
 export function kernelServices(options: KernelOptions): DataPlane {
   return new KernelServices(options);
+}
+
+/** Removes the table without a data plane that runs: what a process before this one left. Idempotent. */
+export async function removeServices(run: Run = runProgram): Promise<void> {
+  await run('nft', ['-f', '-'], { input: removalText() });
 }
 
 class KernelServices implements DataPlane {
@@ -74,7 +79,7 @@ class KernelServices implements DataPlane {
 
   async teardown(): Promise<void> {
     await this.stop();
-    await this.#options.run('nft', ['-f', '-'], { input: removalText() });
+    await removeServices(this.#options.run);
   }
 
   #soon(milliseconds: number): void {
@@ -144,4 +149,9 @@ class KernelServices implements DataPlane {
       ? emptyRuleset()
       : rulesOf(service, this.#services.slicesOf(key), this.#options.nodeName);
   }
+}
+
+/** Removes the table of Services, whoever made it. Idempotent. */
+export async function removeServices(run: Run): Promise<void> {
+  await run('nft', ['-f', '-'], { input: removalText() });
 }
