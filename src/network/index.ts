@@ -15,5 +15,4 @@ export type { HostPort, OwnedPodNetwork, PodAddresses, PodNetwork } from './pods
 export { removeServices } from './services/kernel.ts';
 export { resolvConfFor, resolvConfText, type ResolvSource } from './resolvconf.ts';
 export { parseResolvConf, type ResolvConf } from './dns/upstreams.ts';
-export { removeServices } from './services/kernel.ts';
-export { run as runProgram } from './run.ts';
+export { type Run, run as runProgram } from './run.ts';

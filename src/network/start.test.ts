@@ -100,4 +100,25 @@ insideNetns(import.meta.url, () => {
     await podNetwork.del('a');
     assert.equal(await podNetwork.check('a'), undefined);
   });
+
+  test('userspace: the Service of the cluster’s own DNS is not listened for a second time', async (t) => {
+    const server = new StubServer();
+    const told: string[] = [];
+    const log = {
+      debug() {},
+      info() {},
+      warn: (_: object, text: string) => told.push(text),
+      error: (_: object, text: string) => told.push(text),
+    };
+    const { dnsAddress } = await network(t, 'userspace', server, { log });
+    const dns = service('kube-dns', dnsAddress.ip, {}, [{ name: 'dns', port: 53, protocol: 'UDP' }]);
+    put(server, dns, slice('kube-dns', [dnsAddress.ip], { name: 'dns', protocol: 'UDP', port: dnsAddress.port }));
+    const resolver = new Resolver({ tries: 1, timeout: 2000 });
+    resolver.setServers([`${dnsAddress.ip}:${dnsAddress.port}`]);
+    await eventually(async () =>
+      assert.deepEqual(await resolver.resolve4('kube-dns.ns.svc.cluster.local'), [dnsAddress.ip]),
+    );
+    await systemClock.sleep(50);
+    assert.deepEqual(told, []);
+  });
 });

@@ -84,7 +84,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     address: dnsIP,
     ports: options.mode === 'kernel' ? [53] : [53, 20_053, 0],
   });
-  const plane = planeOf(options, ranges, informers, log);
+  const plane = planeOf(options, ranges, informers, log, dnsIP);
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= Promise.all([plane.stop(), dns.stop()]).then(() => ended.abort());
@@ -134,10 +134,17 @@ function podsOf(options: NetworkOptions, ranges: Ranges, log: Log): OwnedPodNetw
   });
 }
 
-function planeOf(options: NetworkOptions, ranges: Ranges, informers: Informers, log: Log): DataPlane {
+function planeOf(options: NetworkOptions, ranges: Ranges, informers: Informers, log: Log, dnsIP: string): DataPlane {
   const { nodeName, clock, random, mode, publishOn = [] } = options;
   if (mode === 'userspace') {
-    return userspaceServices({ informers, nodeName, clock, log, nodePortAddresses: ['127.0.0.1', ...publishOn] });
+    return userspaceServices({
+      informers,
+      nodeName,
+      clock,
+      log,
+      nodePortAddresses: ['127.0.0.1', ...publishOn],
+      taken: [dnsIP],
+    });
   }
   const run = options.run ?? runProgram;
   return kernelServices({

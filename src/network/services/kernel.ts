@@ -150,8 +150,3 @@ class KernelServices implements DataPlane {
       : rulesOf(service, this.#services.slicesOf(key), this.#options.nodeName);
   }
 }
-
-/** Removes the table of Services, whoever made it. Idempotent. */
-export async function removeServices(run: Run): Promise<void> {
-  await run('nft', ['-f', '-'], { input: removalText() });
-}

@@ -20,6 +20,8 @@ export interface UserspaceOptions {
   log: Log;
   /** Single addresses on which node ports listen. */
   nodePortAddresses: string[];
+  /** Addresses that answer for themselves already, such as the cluster's DNS: their Services are not listened for. */
+  taken?: string[];
 }
 
 export interface UserspacePlane extends DataPlane {
@@ -117,6 +119,7 @@ class UserspaceServices implements UserspacePlane {
   #placesOf(frontend: Frontend): Place[] {
     const { ip, port, protocol } = frontend;
     if (frontend.targets.length === 0 || protocol === 'SCTP') return [];
+    if (ip !== undefined && this.#options.taken?.includes(ip)) return [];
     const ips = ip === undefined ? this.#options.nodePortAddresses : contains(loopback, parseIPv4(ip)) ? [ip] : [];
     return ips.map((each) => ({ ip: each, port, protocol, frontend }));
   }
