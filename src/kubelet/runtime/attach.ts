@@ -22,6 +22,7 @@ export interface AttachTarget {
   /** Absent: conmon writes the log, and the log is followed. */
   pump: LogPump | undefined;
   ended: Promise<void>;
+  pid: number | undefined;
   clock: Clock;
 }
 
@@ -103,12 +104,21 @@ async function resizing(
 ): Promise<void> {
   for await (const { width, height } of sizes) {
     if (signal.aborted) return;
-    const tty = readText(join(target.directory, ttyFile))?.trim();
-    if (!tty?.startsWith('/dev/')) continue;
-    const device = process.platform === 'linux' ? '-F' : '-f';
-    const argv = ['stty', device, tty, 'rows', String(height), 'cols', String(width)];
-    await runCommand(argv, { clock: target.clock, timeout: 5000 }).catch(() => undefined);
+    for (const tty of terminalsOf(target)) await setSize(tty, width, height, target.clock);
   }
+}
+
+/** That of `script`, and the one that an OCI runtime made inside: not all of them pass a new size on. */
+function terminalsOf({ directory, pid }: AttachTarget): string[] {
+  const outer = readText(join(directory, ttyFile))?.trim() ?? '';
+  const inner = process.platform === 'linux' && pid !== undefined ? [`/proc/${pid}/fd/0`] : [];
+  return [...(outer.startsWith('/dev/') ? [outer] : []), ...inner];
+}
+
+async function setSize(tty: string, width: number, height: number, clock: Clock): Promise<void> {
+  const device = process.platform === 'linux' ? '-F' : '-f';
+  const argv = ['stty', device, tty, 'rows', String(height), 'cols', String(width)];
+  await runCommand(argv, { clock, timeout: 5000 }).catch(() => undefined);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

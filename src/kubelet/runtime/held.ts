@@ -325,8 +325,9 @@ export abstract class HeldRuntime implements Runtime {
   }
 
   async attach(id: string, options: { tty: boolean; signal?: AbortSignal }, streams: Streams): Promise<void> {
-    const { config } = this.ledger.running(id);
+    const { config, pid } = this.ledger.running(id);
     const target = {
+      pid,
       directory: this.ledger.containerDirectory(id),
       config,
       pump: this.pumps.get(id),

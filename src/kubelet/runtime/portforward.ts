@@ -1,5 +1,5 @@
 /** A connection to a port inside a network namespace. Its loopback is reached by a child process that steps inside. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { type Socket, connect } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Clock } from '../../machinery/index.ts';
@@ -21,7 +21,6 @@ export async function connectInNamespace(netns: string, port: number, clock: Clo
   let why = '';
   child.stderr.on('data', (chunk: Buffer) => (why += chunk.toString().slice(0, 1000)));
   child.stdin.on('error', () => undefined);
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
   await new Promise<void>((resolve, reject) => {
     const timer = clock.after(connectTimeout, () => fail(`no answer within ${connectTimeout} ms`));
     const fail = (reason: string) => {
@@ -34,11 +33,30 @@ export async function connectInNamespace(netns: string, port: number, clock: Clo
     child.stdout.once('readable', () => {
       const first = child.stdout.read(1) as Buffer | null;
       if (first?.toString() !== '+') return;
+      child.removeAllListeners('exit');
       timer.cancel();
       resolve();
     });
   });
-  stream.on('close', () => child.kill('SIGKILL'));
+  return carried(child);
+}
+
+function carried(child: ChildProcessWithoutNullStreams): Duplex {
+  const { stdin, stdout } = child;
+  const stream = new Duplex({
+    allowHalfOpen: true,
+    read: () => void stdout.resume(),
+    write: (chunk, _, done) => void stdin.write(chunk, done),
+    final: (done) => void stdin.end(done),
+    destroy(error, done) {
+      child.kill('SIGKILL');
+      done(error);
+    },
+  });
+  stdout.on('data', (chunk) => void (stream.push(chunk) || stdout.pause()));
+  stdout.on('end', () => stream.push(null));
+  stdin.on('error', () => stream.destroy());
+  child.on('exit', () => stdin.destroy());
   return stream;
 }
 

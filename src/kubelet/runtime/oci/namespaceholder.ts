@@ -25,7 +25,7 @@ export interface NamespaceHolderInput {
 /** Returns the process whose namespace the containers join. */
 export async function startNamespaceHolder(binary: RuntimeBinary, input: NamespaceHolderInput): Promise<number> {
   const bundle = join(input.directory, 'holder');
-  await mkdir(join(bundle, 'rootfs'), { recursive: true });
+  for (const name of ['dev', 'proc']) await mkdir(join(bundle, 'rootfs', name), { recursive: true });
   const programs = [(await findProgram('sh')) ?? '/bin/sh', (await findProgram('sleep')) ?? '/bin/sleep'];
   const libraries = await librariesOf(programs, input.clock);
   const pidFile = join(bundle, 'pid');
@@ -58,6 +58,7 @@ function specOf(programs: string[], libraries: string[], group: string): Record<
     root: { path: 'rootfs', readonly: true },
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc' },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'size=64k'] },
       ...programs.map((path, index) => bind(path, index === 0 ? '/bin/sh' : '/bin/sleep')),
       ...libraries.map((path) => bind(path, path)),
     ],
