@@ -34,7 +34,7 @@ const groups = {
     sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler
     sched_yield getrandom nice oldwait4 times rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
     rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sigaction sigaltstack signal sigpending sigprocmask
-    sigreturn sigsuspend arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls ptrace
+    sigreturn sigsuspend arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls ptrace
     process_vm_readv process_vm_writev kcmp`,
   time: `adjtimex clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
     clock_nanosleep_time64 gettimeofday nanosleep time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64
