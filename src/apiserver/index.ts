@@ -38,8 +38,8 @@ export interface ApiserverOptions extends ServiceRanges {
 }
 
 export interface Apiserver {
-  /** Opens the door. */
-  listen(options: ListenOptions & { advertise: string }): Promise<{ port: number }>;
+  /** Opens a door. With `advertise`, the `kubernetes` Service leads to it, under that address. */
+  listen(options: ListenOptions & { advertise?: string }): Promise<{ port: number }>;
   /** The same server for a part of this process, acting as `user`. */
   local(user: User, userAgent: string): LocalServer;
   /** Cuts connections and watches; the store stays open. */
@@ -76,7 +76,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
   );
   const metrics = new Metrics(clock.now());
-  let door: Door | undefined;
+  const doors: Door[] = [];
   let advertised = '';
   const paths = new Paths({
     resources,
@@ -84,7 +84,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     metrics,
     tokens,
     version: versionInfo(),
-    address: () => `${advertised}:${door?.port ?? 0}`,
+    address: () => advertised,
     checks: [
       { name: 'ping', check: () => undefined },
       { name: 'store', check: () => broken?.message },
@@ -104,19 +104,22 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const stopHousekeeping = keepHouse(registry, clock, (error) => options.failed(error, ''));
   return {
     async listen({ advertise, ...where }) {
-      door = await open(where, {
+      const door = await open(where, {
         request: (exchange) => void serve(serving, exchange),
         upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
       });
-      advertised = advertise;
-      await publishEndpoints(registry, advertise, door.port);
+      doors.push(door);
+      if (advertise !== undefined) {
+        advertised = `${advertise}:${door.port}`;
+        await publishEndpoints(registry, advertise, door.port);
+      }
       return { port: door.port };
     },
     local: (user, userAgent) => new LocalServer(serving, user, userAgent),
     async close() {
       stopHousekeeping();
       caches.close();
-      await door?.close();
+      await Promise.all(doors.map((door) => door.close()));
     },
   };
 }

@@ -12,7 +12,4 @@ export { podSteps } from './steps/index.ts';
 export { volumePlugins } from './volumes/index.ts';
 /** Unmounts what pods' volumes mounted below a directory, before that directory is removed. */
 export { unmountAll } from './volumes/mount.ts';
-export * from './runtime/runtime.ts';
-export * from './runtime/services.ts';
-/** The drivers; `cmd/` chooses one. */
-export { type OciOptions, ociRuntime } from './runtime/oci/setup.ts';
+export * from './runtime/index.ts';

@@ -1,0 +1,130 @@
+/** `glass up`, wired: store, API server, controllers, scheduler, network, node. */
+import { writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { createApiserver } from '../apiserver/index.ts';
+import type { RunningPlatform, UpOptions } from '../cli/index.ts';
+import { Failure } from '../cli/index.ts';
+import { type Client, Informers, type Log, localClient, runControllers } from '../client/index.ts';
+import { nodes } from '../api/index.ts';
+import { controllers } from '../controllers/index.ts';
+import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
+import { runScheduler } from '../scheduler/index.ts';
+import { memoryStore, openEmbeddedStore, type Store } from '../store/index.ts';
+import { addressing } from './addressing.ts';
+import { kubeconfigFor } from './kubeconfig.ts';
+import { type RunningNode, startNode } from './node.ts';
+import { ensureRoles } from './roles.ts';
+import { loadPki } from './pki.ts';
+import { chooseRuntime } from './runtimes.ts';
+import { startSimNodes } from './simnodes.ts';
+
+const masters = 'system:masters';
+const readyWithin = 30_000;
+
+export async function startPlatform(options: UpOptions): Promise<RunningPlatform> {
+  const { places, log, report } = options;
+  const runtime = chooseRuntime(options.runtime);
+  writeFileSync(`${places.root}/runtime.json`, JSON.stringify({ runtime: runtime.name }), { mode: 0o600 });
+  const plan = addressing(runtime.name);
+  const nodeName = hostname().toLowerCase();
+  const stop = new AbortController();
+  const undo: (() => Promise<void> | void)[] = [];
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  try {
+    const store = await openStore(options);
+    undo.push(() => store.close());
+    report('store', options.store === 'memory' ? 'in memory: gone when this ends' : places.store);
+    const hosts = ['localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', plan.serviceAddress, plan.gateway, nodeName];
+    const pki = loadPki(places.pki, clock.now(), hosts);
+    const apiserver = await createApiserver({
+      store,
+      clock,
+      random,
+      signer: { key: pki.signer, issuer: 'https://kubernetes.default.svc.cluster.local' },
+      serviceCIDR: plan.serviceCIDR,
+      nodePorts: { from: 30_000, to: 32_767 },
+      nodes: { ...pki.kubeletClient, authority: pki.authority.certificate },
+      failed: (err, id) => log.error({ err, id }, 'a request failed by a fault of the server'),
+    });
+    undo.push(() => apiserver.close());
+    const door = { certificate: pki.server.certificate, key: pki.server.key, clientAuthority: pki.authority.certificate };
+    const inside = plan.mode === 'kernel';
+    const { port } = await apiserver.listen({
+      ...door,
+      host: '127.0.0.1',
+      port: options.port,
+      advertise: inside ? undefined : '127.0.0.1',
+    });
+    report('apiserver', `https://127.0.0.1:${port}`);
+    const as = (name: string, ...groups: string[]): Client =>
+      localClient(apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name.replace(/^system:/, '')));
+    const admin = as('system:glasshouse', masters);
+    await ensureRoles(admin);
+    const control = as('system:kube-controller-manager', masters);
+    const shared = { clock, random, log, signal: stop.signal };
+    const informers = new Informers({ client: control, ...shared });
+    undo.push(() => stop.abort(new Error('stopping')));
+    const list = controllers({ clusterCA: pki.authority.certificate });
+    runControllers(control, list, { ...shared, informers });
+    report('controllers', `${list.length}`);
+    runScheduler({ client: as('system:kube-scheduler'), informers, ...shared });
+    report('scheduler', 'default-scheduler');
+    const node = await startNode({
+      places,
+      plan,
+      runtime,
+      nodeName,
+      pki,
+      log,
+      informers,
+      kubelet: as(`system:node:${nodeName}`, 'system:nodes'),
+      network: as('system:glasshouse:network'),
+      report,
+    });
+    undo.push(() => node.stop());
+    // pods cannot reach the machine's loopback: they have a door of their own, on an address that only they can reach
+    if (inside) await apiserver.listen({ ...door, host: plan.gateway, port, advertise: plan.gateway });
+    if (options.simNodes > 0) {
+      const stopSim = await startSimNodes({ count: options.simNodes, client: as('system:glasshouse:sim', masters), directory: places.kubelet, clock, random, log });
+      undo.push(stopSim);
+      report('sim nodes', `${options.simNodes}`);
+    }
+    await nodeReady(admin, nodeName, node);
+    return {
+      port,
+      runtime: runtime.name,
+      client: admin,
+      kubeconfig: kubeconfigFor(port, pki),
+      failed: failed.promise,
+      stop: () => unwind(undo, log),
+    };
+  } catch (error) {
+    await unwind(undo, log);
+    throw error;
+  }
+}
+
+async function openStore({ store, places }: UpOptions): Promise<Store> {
+  return store === 'memory' ? memoryStore() : openEmbeddedStore({ directory: places.store });
+}
+
+async function unwind(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {
+  for (const step of undo.splice(0).toReversed()) {
+    try {
+      await step();
+    } catch (err) {
+      log.error({ err }, 'a part did not stop well');
+    }
+  }
+}
+
+async function nodeReady(client: Client, name: string, node: RunningNode): Promise<void> {
+  const deadline = AbortSignal.timeout(readyWithin);
+  const watched = client.watch(nodes, { fieldSelector: `metadata.name=${name}`, signal: deadline });
+  for await (const { object } of watched) {
+    const ready = object.status?.conditions?.find((one) => one.type === 'Ready');
+    if (ready?.status === 'True') return node.ready;
+  }
+  throw new Failure(`node ${name} did not become ready within ${readyWithin / 1000} s: see the log`);
+}
