@@ -25,13 +25,14 @@ export async function ensureDnsService(client: Client, clusterIP: string, at: { 
 }
 
 async function create(client: Client, resource: Resource<any>, object: KubeObject): Promise<void> {
+  const ref = { name: object.metadata.name!, namespace: object.metadata.namespace! };
   try {
-    await client.create(resource, object);
+    await client.get(resource, ref);
   } catch (error) {
-    if (!isStatusError(error, 'AlreadyExists')) throw error;
-    // the process's own port can differ from one start to the next
-    const { name: known, namespace: at } = object.metadata;
-    if (resource.kind === 'EndpointSlice')
-      await client.patch(resource, { name: known!, namespace: at! }, { type: 'merge', body: object });
+    if (!isStatusError(error, 'NotFound')) throw error;
+    await client.create(resource, object);
+    return;
   }
+  // the process's own port can differ from one start to the next
+  if (resource.kind === 'EndpointSlice') await client.patch(resource, ref, { type: 'merge', body: object });
 }

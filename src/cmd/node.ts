@@ -85,8 +85,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     },
   });
   report('node', nodeName);
+  const ready = Promise.all([network.ready(), ensureDnsService(options.network, plan.dnsAddress, network.dnsAddress)]);
+  // whoever waits for it hears of a failure; until then it is nobody's
+  ready.catch(() => {});
   return {
-    ready: Promise.all([network.ready(), ensureDnsService(options.network, plan.dnsAddress, network.dnsAddress)]).then(() => {}),
+    ready: ready.then(() => {}),
     async stop() {
       await kubelet.stop();
       await runtime.close();

@@ -19,7 +19,7 @@ const network: ClusterRole = {
       resourceNames: ['kube-dns'],
       verbs: ['update', 'patch'],
     },
-    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['create', 'update', 'patch'] },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['create', 'patch'] },
     { apiGroups: [''], resources: ['services', 'endpoints'], verbs: ['create'] },
   ],
 };
