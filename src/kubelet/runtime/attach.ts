@@ -38,7 +38,7 @@ export async function attachStreams(target: AttachTarget, streams: Streams, sign
   if (signal?.aborted) stop();
   const work: Promise<unknown>[] = [output(target, streams, over.signal)];
   if (streams.stdin) void input(directory, streams.stdin, config.stdinOnce, over.signal).catch(() => undefined);
-  if (streams.resize && config.tty) void resizing(target, streams.resize, over.signal);
+  if (streams.resize && config.tty) void resizing(target, streams.resize, over.signal).catch(() => undefined);
   try {
     await Promise.all(work);
   } finally {

@@ -19,6 +19,8 @@ export interface CgroupLayout {
   trees: Map<string, string>;
   /** Hybrid: the v2 tree beside the v1 ones holds controllers, which crun refuses to see. */
   unifiedWithControllers: boolean;
+  /** Hybrid: where that tree is. Some runtimes make groups there too. */
+  unified?: string;
 }
 
 /** Reads the mounted trees. Undefined: no control groups here, and no limits. */
@@ -35,7 +37,7 @@ export function detectCgroups(mountinfo = readText('/proc/self/mountinfo') ?? ''
   }
   if (v1.has('memory') || v1.has('cpu')) {
     const unified = v2 === undefined ? '' : (readText(join(v2, 'cgroup.controllers')) ?? '').trim();
-    return { version: 1, trees: v1, unifiedWithControllers: unified !== '' };
+    return { version: 1, trees: v1, unifiedWithControllers: unified !== '', ...(v2 !== undefined && { unified: v2 }) };
   }
   if (v2 === undefined) return undefined;
   const tree = v2;
@@ -55,7 +57,7 @@ export class Cgroups {
 
   constructor(layout: CgroupLayout) {
     this.layout = layout;
-    this.#directories = [...new Set(layout.trees.values())];
+    this.#directories = [...new Set([...layout.trees.values(), ...(layout.unified ? [layout.unified] : [])])];
   }
 
   /** Makes a group and sets what is limited. Setting it again changes the limits. */
@@ -110,7 +112,6 @@ export class Cgroups {
       const tree = this.layout.trees.get(controller);
       return tree === undefined ? '' : (readText(join(tree, group, file)) ?? '');
     };
-    const field = (text: string, name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
     const v2 = this.layout.version === 2;
     const used = read('memory', v2 ? 'memory.current' : 'memory.usage_in_bytes');
     if (used === '') return undefined;
@@ -164,6 +165,11 @@ export class Cgroups {
       for (const directory of (await treeOf(join(tree, group))).toReversed())
         await rmdir(directory).catch(() => undefined);
   }
+}
+
+/** The number after a name, in files of one name and one number a line. */
+function field(text: string, name: string): number {
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
 }
 
 /** A directory and those below it, parents first. */

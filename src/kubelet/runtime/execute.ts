@@ -107,7 +107,8 @@ async function onTerminal(argv: string[], options: ExecuteOptions, streams: Stre
     if (!ended) terminal.write(data as string);
   };
   streams.stdin?.on('data', typed);
-  if (streams.resize) void resizing(streams.resize, (width, height) => ended || terminal.resize(width, height));
+  if (streams.resize)
+    void resizing(streams.resize, (width, height) => ended || terminal.resize(width, height)).catch(() => undefined);
   const abort = () => {
     void options.kill(terminal.pid).finally(() => ended || terminal.kill('SIGKILL'));
   };

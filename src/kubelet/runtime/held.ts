@@ -43,6 +43,8 @@ export interface HeldOptions {
   images: ImageService;
   network: PodNetwork;
   clock: Clock;
+  /** Told of what failed behind the verbs, such as a log that cannot be written. */
+  warn?: (message: string) => void;
 }
 
 export interface Preparation {
@@ -64,6 +66,7 @@ export abstract class HeldRuntime implements Runtime {
   readonly #options: HeldOptions;
   readonly #exits: ExitWatch;
   readonly #serial = new Serial();
+  readonly #starting = new Set<string>();
   readonly #boot = bootId();
 
   constructor(options: HeldOptions) {
@@ -109,7 +112,7 @@ export abstract class HeldRuntime implements Runtime {
     for (const sandbox of this.ledger.sandboxes.values())
       if (sandbox.boot !== this.#boot && sandbox.state === 'Ready')
         await this.ledger.saveSandbox({ ...sandbox, state: 'NotReady' });
-    this.#exits.start((exit) => void this.#ended(exit));
+    this.#exits.start((exit) => void this.#ended(exit).catch((error: unknown) => this.#warn(exit.id, error)));
     const ids = [...this.ledger.containers.keys()];
     await Promise.all(ids.map((id) => this.#serial.run(id, () => this.#findAgain(id))));
   }
@@ -196,8 +199,8 @@ export abstract class HeldRuntime implements Runtime {
     const holder = await this.prepare({ id, directory, pod, config, image, rootfs });
     await this.#exits.forget(id);
     const times = { createdAt: clock.now(), startedAt: 0 };
-    const sandboxId = pod.id;
-    await this.ledger.saveContainer({ id, sandboxId, config, imageId: image.id, ...times, boot: this.#boot, holder });
+    const record = { id, sandboxId: pod.id, config, imageId: image.id, ...times, boot: this.#boot, holder };
+    await this.ledger.saveContainer(record);
   }
 
   async startContainer(id: string): Promise<void> {
@@ -206,11 +209,14 @@ export abstract class HeldRuntime implements Runtime {
       if (isRunning(record)) return;
       if (record.launched) throw new RuntimeError('RunContainerError', `container ${id} was started before`);
       record.launched = true;
-      await this.ledger.saveContainer(record);
+      this.#starting.add(id);
       try {
+        await this.ledger.saveContainer(record);
         await this.#launch(record);
       } catch (error) {
         await this.#startFailed(record, error as Error);
+      } finally {
+        this.#starting.delete(id);
       }
       this.ledger.emit(record, 'started');
     });
@@ -305,8 +311,8 @@ export abstract class HeldRuntime implements Runtime {
   /** Also notices programs that went without a word because their holder was killed. */
   async listContainers(): Promise<ContainerStatus[]> {
     for (const record of this.ledger.containers.values())
-      if (isRunning(record) && !isAlive(record.pid, record.pidStart) && !this.#holderAlive(record))
-        await this.#serial.run(record.id, () => this.#checkLost(record));
+      if (record.launched && !record.exit && !this.#starting.has(record.id) && !isAlive(record.pid, record.pidStart))
+        await this.#serial.run(record.id, () => this.#lookAgain(record));
     return [...this.ledger.containers.values()].map(containerStatusOf);
   }
 
@@ -347,9 +353,15 @@ export abstract class HeldRuntime implements Runtime {
   }
 
   #pump(record: ContainerRecord): void {
-    const pump = new LogPump(this.ledger.containerDirectory(record.id), record.config.logPath, this.#options.clock);
+    const { clock } = this.#options;
+    const warn = (error: unknown) => this.#warn(record.id, error);
+    const pump = new LogPump(this.ledger.containerDirectory(record.id), record.config.logPath, clock, warn);
     this.pumps.set(record.id, pump);
     pump.start();
+  }
+
+  #warn(id: string, error: unknown): void {
+    this.#options.warn?.(`container ${id}: ${(error as Error).message}`);
   }
 
   async #closePump(id: string, ended: boolean): Promise<void> {
@@ -401,11 +413,16 @@ export abstract class HeldRuntime implements Runtime {
     const record = this.ledger.containers.get(id);
     if (!record || record.exit || !record.launched) return;
     if (record.holder === 'sh') this.#pump(record);
+    await this.#lookAgain(record);
+  }
+
+  async #lookAgain(record: ContainerRecord): Promise<void> {
+    if (record.exit) return;
     if (record.pid === undefined && record.boot === this.#boot) await this.#adopt(record);
-    const exit = this.#exits.read(id);
+    const exit = this.#exits.read(record.id);
     if (exit) return this.#settle(record, exit.code, exit.at);
-    if (record.pid !== undefined && isAlive(record.pid, record.pidStart)) return;
-    if (!this.#holderAlive(record)) await this.#checkLost(record);
+    if (isAlive(record.pid, record.pidStart) || this.#holderAlive(record)) return;
+    await this.#checkLost(record);
   }
 
   /** We were killed between launching it and writing down its process. Its holder knows. */

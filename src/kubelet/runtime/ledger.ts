@@ -90,7 +90,8 @@ export class Ledger {
 
   async setExit(record: ContainerRecord, exit: NonNullable<ContainerRecord['exit']>): Promise<void> {
     record.exit = exit;
-    await this.saveContainer(record);
+    // On a full disk it is told all the same: the holder's own file keeps it until the record can be written.
+    await this.saveContainer(record).catch(() => undefined);
     for (const call of this.#waiting.get(record.id) ?? []) call();
     this.#waiting.delete(record.id);
     this.emit(record, 'exited');

@@ -21,6 +21,7 @@ export class LogPump {
   readonly #directory: string;
   readonly #logPath: string;
   readonly #clock: Clock;
+  readonly #warn: (error: unknown) => void;
   readonly #offsets: Record<Stream, number>;
   readonly #freed: Record<Stream, number> = { stdout: 0, stderr: 0 };
   readonly #taps = new Set<Tap>();
@@ -31,10 +32,11 @@ export class LogPump {
   #again = false;
   #first = true;
 
-  constructor(directory: string, logPath: string, clock: Clock) {
+  constructor(directory: string, logPath: string, clock: Clock, warn: (error: unknown) => void) {
     this.#directory = directory;
     this.#logPath = logPath;
     this.#clock = clock;
+    this.#warn = warn;
     const [stdout = 0, stderr = 0] = (readText(join(directory, files.offsets)) ?? '').split(' ').map(Number);
     this.#offsets = { stdout, stderr };
   }
@@ -52,12 +54,14 @@ export class LogPump {
     return () => this.#taps.delete(tap);
   }
 
-  /** Takes what is there. Calls while one is under way make it look once more. */
+  /** Takes what is there. Calls while one is under way make it look once more. What cannot be written waits in the raw file. */
   pump(): Promise<void> {
     this.#again = true;
-    this.#running ??= this.#loop().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#loop()
+      .catch(this.#warn)
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
   }
 

@@ -38,13 +38,11 @@ export async function startNamespaceHolder(binary: RuntimeBinary, input: Namespa
   return pid;
 }
 
+function bind(source: string, destination: string) {
+  return { source, destination, type: 'bind', options: ['bind', 'ro'] };
+}
+
 function specOf(programs: string[], libraries: string[], group: string): Record<string, unknown> {
-  const bind = (source: string, destination: string) => ({
-    source,
-    destination,
-    type: 'bind',
-    options: ['bind', 'ro'],
-  });
   return {
     ociVersion: '1.0.2',
     process: {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -311,17 +311,19 @@ describe('oci', {
     });
 
   it('leaves nothing behind', async () => {
-    const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8');
     const under = await open({});
     await play(under, ['true']);
     const { directory } = under;
-    await under.dispose();
-    assert.ok(!mounts().includes(directory), 'mounts');
+    for (const { id } of await under.runtime.listPodSandboxes()) await under.runtime.removePodSandbox(id);
     const { cgroupParent } = under as unknown as { cgroupParent: string };
-    assert.ok(
-      !readdirSync('/sys/fs/cgroup/memory', { withFileTypes: true }).some(({ name }) => `/${name}` === cgroupParent),
-      'cgroups',
+    const left = readdirSync('/sys/fs/cgroup').filter(
+      (tree) =>
+        existsSync(`/sys/fs/cgroup/${tree}${cgroupParent}/besteffort`) &&
+        readdirSync(`/sys/fs/cgroup/${tree}${cgroupParent}/besteffort`).some((name) => name.startsWith('pod')),
     );
+    assert.deepEqual(left, [], 'cgroups of pods');
+    await under.dispose();
+    assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(directory), 'mounts');
   });
 });
 

@@ -22,6 +22,8 @@ export interface OciOptions {
   network: PodNetwork;
   clock: Clock;
   random: Random;
+  /** Told of what failed behind the verbs, such as a log that cannot be written. */
+  warn?: (message: string) => void;
   /** The cgroup above all pods. Two drivers on one machine need different ones. */
   cgroupParent?: string;
   /** Processes and threads of one pod: contains a fork bomb, and leaves room for programs with many threads. */
@@ -38,6 +40,7 @@ export interface OciSetup {
   network: PodNetwork;
   clock: Clock;
   random: Random;
+  warn?: (message: string) => void;
   cgroups: Cgroups;
   cgroupParent: string;
   podPidsLimit: number;
@@ -65,6 +68,7 @@ export async function ociRuntime(options: OciOptions): Promise<OciRuntime> {
     network,
     clock,
     random,
+    ...(options.warn && { warn: options.warn }),
     conmon: options.conmon === false ? undefined : await findProgram(options.conmon ?? 'conmon'),
     binaries: await findBinaries(options, (path, root) => new RuntimeBinary(path, root, layout, clock)),
     cgroups: new Cgroups(layout),

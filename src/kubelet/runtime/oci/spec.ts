@@ -109,17 +109,15 @@ function bind({ hostPath, containerPath, readOnly, propagation = 'None' }: Mount
   };
 }
 
+function mount(destination: string, type: string, source: string, ...options: string[]) {
+  return { destination, type, source, options };
+}
+
 function mountsOf(input: SpecInput): Record<string, unknown>[] {
   const { sandbox, container } = input;
   const privileged = container.security.privileged ?? false;
   const rw = privileged ? 'rw' : 'ro';
   const own = new Set(container.mounts.map(({ containerPath }) => containerPath.replace(/\/+$/, '')));
-  const mount = (destination: string, type: string, source: string, ...options: string[]) => ({
-    destination,
-    type,
-    source,
-    options,
-  });
   const system = [
     mount('/proc', 'proc', 'proc', 'nosuid', 'noexec', 'nodev'),
     mount('/dev', 'tmpfs', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=65536k'),
@@ -134,9 +132,12 @@ function mountsOf(input: SpecInput): Record<string, unknown>[] {
   return [...system, ...pod.map(bind), ...parentsFirst(container.mounts).map(bind)];
 }
 
+function depth(mount: Mount): number {
+  return mount.containerPath.split('/').filter((part) => part !== '').length;
+}
+
 /** `/a/b` after `/a`, whatever the order they were asked in: else the outer mount would hide the inner one. */
 function parentsFirst(mounts: Mount[]): Mount[] {
-  const depth = (mount: Mount) => mount.containerPath.split('/').filter((part) => part !== '').length;
   return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
