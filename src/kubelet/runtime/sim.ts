@@ -24,7 +24,6 @@ import {
   RuntimeError,
   type SandboxConfig,
   type SandboxStatus,
-  type Streams,
 } from './runtime.ts';
 
 const prefix = 'sim.glasshouse.dev/';
@@ -224,7 +223,7 @@ class SimRuntime implements Runtime {
     this.#running(id);
   }
 
-  async exec(id: string, _: { command: string[]; tty: boolean; signal?: AbortSignal }, __: Streams): Promise<number> {
+  async exec(id: string): Promise<number> {
     this.#running(id);
     return 0;
   }

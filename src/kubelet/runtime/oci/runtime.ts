@@ -21,7 +21,7 @@ import { conmonHolder, reopenLog } from './conmon.ts';
 import { startNamespaceHolder } from './namespaceholder.ts';
 import { runtimeProblem } from './problem.ts';
 import { makeSandbox, unmountSandbox } from './sandbox.ts';
-import type { OciSetup } from './setup.ts';
+import type { OciSetup } from './options.ts';
 
 const runtimeTimeout = 30_000;
 

@@ -11,8 +11,8 @@
  * the host's network: a pod's address is a loopback address of its own, given to its programs as `POD_IP` and `HOST`; programs
  * that listen there do not collide with other pods'.
  */
-import { access, lstat, mkdir, readFile, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, lstat, mkdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Clock, Random } from '../../../machinery/index.ts';
 import { killQuietly, runCommand } from '../command.ts';
@@ -31,7 +31,17 @@ import { type ContainerStats, type Mount, RuntimeError, type SandboxConfig, type
 import { startShim } from '../shim.ts';
 import { readNumber } from '../waitfile.ts';
 import { findInRoot, findOnHost } from './lookup.ts';
-import { type Binding, type Program, type Tools, enteredScript, hostScript, insideScript } from './script.ts';
+import { makeDevices, makeTarget } from './devices.ts';
+import {
+  type Binding,
+  type Program,
+  type Tools,
+  enteredScript,
+  hostScript,
+  insideScript,
+  mountTable,
+  mountTableOf,
+} from './script.ts';
 import { processTree, sessionMembers, treeStats } from './tree.ts';
 
 const namespaces = ['--user', '--map-root-user', '--mount', '--pid'];
@@ -102,13 +112,15 @@ export class ProcessRuntime extends HeldRuntime {
       '/',
       address ? { HOST: address, POD_IP: address } : {},
     );
-    const podFiles = podFileMounts(this.ledger.sandboxDirectory(pod.id), true);
+    const podFiles = podFileMounts(this.ledger.sandboxDirectory(pod.id), false);
     const own = new Set(config.mounts.map(({ containerPath }) => containerPath));
     const mounts = [...podFiles.filter(({ containerPath }) => !own.has(containerPath)), ...config.mounts];
     const program = { directory, rootfs, workingDir: inside, command: config.command, env };
     if (this.entersRootfs) {
-      const bindings: Binding[] = [];
-      for (const mount of mounts) bindings.push(await bindingFor(rootfs, mount));
+      const dev = join(directory, 'dev');
+      const bindings = await makeDevices(dev, rootfs);
+      for (const mount of mounts) bindings.push(await bindingFor(rootfs, dev, mount));
+      await writeFile(join(directory, mountTable), mountTableOf(bindings));
       await this.#write(directory, enteredScript(program, bindings, this.#tools), program);
     } else {
       for (const mount of mounts) await linkFor(rootfs, mount);
@@ -240,34 +252,27 @@ function imagePath(rootfs: string, env: Program['env']): string {
   return inside.map((part) => part.slice(rootfs.length) || '/').join(':');
 }
 
-async function bindingFor(rootfs: string, { hostPath, containerPath, readOnly }: Mount): Promise<Binding> {
-  const source = await stat(hostPath).catch((error: unknown) => {
-    throw new RuntimeError(
-      'CreateContainerError',
-      `cannot mount ${hostPath} at ${containerPath}: it does not exist`,
-      error,
-    );
+async function bindingFor(rootfs: string, dev: string, mount: Mount): Promise<Binding> {
+  const { hostPath: source, containerPath, readOnly } = mount;
+  await mustExist(mount);
+  const target = await resolveInRoot(rootfs, containerPath);
+  // What lies below /dev is made where /dev will come from.
+  const below = relative(join(rootfs, 'dev'), target);
+  await makeTarget(source, below.startsWith('..') ? target : join(dev, below));
+  return { source, target, readOnly };
+}
+
+async function mustExist({ hostPath, containerPath }: Mount): Promise<void> {
+  await access(hostPath).catch((error: unknown) => {
+    const message = `cannot mount ${hostPath} at ${containerPath}: it does not exist`;
+    throw new RuntimeError('CreateContainerError', message, error);
   });
-  // /dev is made anew by the script, so nothing of the image can lead out of it.
-  const target = containerPath.startsWith('/dev/')
-    ? join(rootfs, containerPath)
-    : await resolveInRoot(rootfs, containerPath);
-  if (!containerPath.startsWith('/dev/')) {
-    await mkdir(source.isDirectory() ? target : dirname(target), { recursive: true });
-    if (!source.isDirectory()) await writeFile(target, '', { flag: 'a' });
-  }
-  return { source: hostPath, target, readOnly, directory: source.isDirectory() };
 }
 
 /** A symbolic link where the volume would be mounted, if nothing of the image is in its place. */
-async function linkFor(rootfs: string, { hostPath, containerPath }: Mount): Promise<void> {
-  await access(hostPath).catch((error: unknown) => {
-    throw new RuntimeError(
-      'CreateContainerError',
-      `cannot mount ${hostPath} at ${containerPath}: it does not exist`,
-      error,
-    );
-  });
+async function linkFor(rootfs: string, mount: Mount): Promise<void> {
+  const { hostPath, containerPath } = mount;
+  await mustExist(mount);
   const target = join(
     await resolveInRoot(rootfs, dirname(containerPath)),
     containerPath.split('/').findLast((part) => part !== '') ?? '',

@@ -26,42 +26,43 @@ export interface Binding {
   /** On the host, below the root filesystem. */
   target: string;
   readOnly: boolean;
-  directory: boolean;
 }
-
-const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
 /** Run as process 1 of new user, mount and process namespaces: mounts, tells its number, steps in, becomes the program. */
 export function enteredScript(program: Program, bindings: Binding[], tools: Tools): string {
-  const root = quote(program.rootfs);
-  const enter = [tools.nsenter, `--root=${program.rootfs}`, `--wd=${program.rootfs}${program.workingDir}`, '--'];
+  const { rootfs, directory, workingDir } = program;
+  const enter = [tools.nsenter, `--root=${rootfs}`, `--wd=${rootfs}${workingDir}`, '--'];
   return `set -e
 read -r pid rest </proc/self/stat
-root=${root}
+root=${quote(rootfs)}
 mount --rbind "$root" "$root"
-mkdir -p "$root/dev" "$root/proc" "$root/sys"
-mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for each in ${devices.join(' ')}; do : >"$root/dev/$each"; mount --bind "/dev/$each" "$root/dev/$each"; done
-mkdir "$root/dev/pts" "$root/dev/shm"
-mount --rbind /dev/pts "$root/dev/pts"
-mount -t tmpfs -o mode=1777,size=64m shm "$root/dev/shm"
-ln -s pts/ptmx "$root/dev/ptmx"; ln -s /proc/self/fd "$root/dev/fd"
-ln -s fd/0 "$root/dev/stdin"; ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
-mount --rbind /sys "$root/sys"
+mount -a -T ${quote(`${directory}/${mountTable}`)}
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
-${bindings.map(bindLines).join('\n')}
-echo "$pid" >${quote(`${program.directory}/${files.pid}`)}
+${bindings
+  .filter(({ readOnly }) => readOnly)
+  .map(protect)
+  .join('\n')}
+echo "$pid" >${quote(`${directory}/${files.pid}`)}
 set +e
 ${exportLines(program.env)}
 exec ${becomes(program, enter, tools)}
 `;
 }
 
-function bindLines({ source, target, readOnly, directory }: Binding): string {
-  const [from, to] = [quote(source), quote(target)];
-  const make = directory ? `mkdir -p ${to}` : `[ -e ${to} ] || : >${to}`;
-  // A remount must keep what the filesystem was mounted with, or the kernel refuses it: util-linux reads it back.
-  return `${make}\nmount --rbind ${from} ${to}${readOnly ? `\nmount -o remount,bind,ro ${to}` : ''}`;
+/** A remount must keep what the filesystem was mounted with, or the kernel refuses it: mount reads that back. */
+function protect({ target }: Binding): string {
+  return `mount -o remount,bind,ro ${quote(target)}`;
+}
+
+export const mountTable = 'fstab';
+
+/** All mounts in one table, as fstab(5): one process makes them, not one each. */
+export function mountTableOf(bindings: Binding[]): string {
+  return bindings.map(({ source, target }) => `${escaped(source)} ${escaped(target)} none rbind 0 0\n`).join('');
+}
+
+function escaped(path: string): string {
+  return path.replaceAll(/[\s\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** Another command inside a running container. */
