@@ -247,7 +247,16 @@ describe('oci', {
   });
 
   it('says what to install when a runtime is missing', async () => {
-    const missing = open({ runtimes: { '': 'no-such-runtime' } });
+    await using under = await open({});
+    const { directory } = under;
+    const missing = ociRuntime({
+      directory: join(directory, 'other'),
+      runtimes: { '': 'no-such-runtime' },
+      images: busyboxImages(directory),
+      network: isolatedNetwork(directory),
+      clock: realClock,
+      random: realRandom,
+    });
     await assert.rejects(missing, /"no-such-runtime" is not installed: install crun or runc/);
   });
 
