@@ -1,9 +1,15 @@
 /**
- * The controllers: each brings the world closer to what one kind of object asks for, and speaks only the API. This list is what runs.
+ * The controllers: each brings the world closer to what one kind of object asks for, speaks only the API, and may be run anywhere, also against
+ * another Kubernetes. This list is what runs; what each does is in its file.
  */
 import type { Controller } from '../client/index.ts';
+import { deploymentController } from './deployment/index.ts';
+import { endpointsController, endpointSliceController } from './endpoints/index.ts';
+import { garbageCollector } from './garbagecollector.ts';
 import { namespaceController } from './namespace.ts';
 import { nodeLifecycle } from './nodelifecycle.ts';
+import { podGarbageCollector } from './podgc.ts';
+import { replicaSetController } from './replicaset.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 
@@ -13,5 +19,16 @@ export interface ControllerOptions {
 }
 
 export function controllers({ clusterCA }: ControllerOptions): Controller[] {
-  return [namespaceController as Controller, serviceAccountController, rootCAPublisher(clusterCA), nodeLifecycle()];
+  return [
+    namespaceController as Controller,
+    serviceAccountController,
+    rootCAPublisher(clusterCA),
+    deploymentController,
+    replicaSetController,
+    endpointSliceController,
+    endpointsController,
+    garbageCollector(),
+    podGarbageCollector(),
+    nodeLifecycle(),
+  ];
 }

@@ -11,8 +11,18 @@ export interface ServiceSet {
   stop(): void;
 }
 
-/** `changed` is called with the Service's key, once for each change. A Service labelled for another proxy is not there. */
-export function serviceSet(informers: Informers, changed: (key: string) => void): ServiceSet {
+/**
+ * `tell` is called with the Service's key, once for each change, and never before this returns: informers that are shared may
+ * have everything at once. A Service labelled for another proxy is not there.
+ */
+export function serviceSet(informers: Informers, tell: (key: string) => void): ServiceSet {
+  let early: Set<string> | undefined = new Set();
+  const changed = (key: string) => void (early ? early.add(key) : tell(key));
+  const flushed = Promise.resolve().then(() => {
+    const keys = early ?? [];
+    early = undefined;
+    for (const key of keys) tell(key);
+  });
   const serviceInformer = informers.for(services);
   const sliceInformer = informers.for(endpointSlices);
   const slicesOf = sliceInformer.indexBy('service', (slice) => {
@@ -44,7 +54,7 @@ export function serviceSet(informers: Informers, changed: (key: string) => void)
       return service?.metadata.labels?.['service.kubernetes.io/service-proxy-name'] ? undefined : service;
     },
     slicesOf,
-    synced: async () => void (await Promise.all([serviceInformer.synced(), sliceInformer.synced()])),
+    synced: async () => void (await Promise.all([serviceInformer.synced(), sliceInformer.synced(), flushed])),
     stop: () => removals.forEach((remove) => remove()),
   };
 }

@@ -1,0 +1,79 @@
+/** Revisions of a Deployment: each template is a ReplicaSet, and they are numbered in the order of their use. Pure. */
+import { type Deployment, deployments, type PodTemplateSpec, type ReplicaSet } from '../../api/index.ts';
+import { cloneJson, equalJson } from '../../machinery/index.ts';
+import { controllerRef } from '../pods.ts';
+
+export const hashLabel = 'pod-template-hash';
+export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
+export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';
+const notCopied = new Set(['kubectl.kubernetes.io/last-applied-configuration', revisionAnnotation, desiredAnnotation, maxAnnotation, 'deployment.kubernetes.io/revision-history', 'deprecated.deployment.rollback.to']);
+
+export function revisionOf({ metadata }: { metadata: ReplicaSet['metadata'] }): number {
+  return Number(metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+}
+
+/** The same template, whatever its hash label says. */
+export function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
+  return equalJson(withoutHash(a), withoutHash(b));
+}
+
+function withoutHash(template: PodTemplateSpec): unknown {
+  const { [hashLabel]: _, ...labels } = template.metadata?.labels ?? {};
+  const { creationTimestamp: __, labels: ___, ...metadata } = template.metadata ?? {};
+  return { ...template, metadata: { ...metadata, labels } };
+}
+
+const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Short and safe in names; another one for each `collisionCount`. */
+export function hashOf(template: PodTemplateSpec, collisionCount = 0): string {
+  let hash = 0x811c9dc5;
+  for (const character of `${stable(template)}${collisionCount || ''}`) {
+    hash ^= character.codePointAt(0)!;
+    hash = Math.imul(hash, 0x01000193) >>> 0;
+  }
+  return Array.from(String(hash), (digit) => alphabet[Number(digit)]).join('');
+}
+
+function stable(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
+  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return `{${fields
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, inner]) => `${name}:${stable(inner)}`)
+    .join(',')}}`;
+}
+
+/** The ReplicaSet of a Deployment's present template, to be created. */
+export function replicaSetFor(deployment: Deployment, replicas: number, revision: number, most: number): ReplicaSet {
+  const { spec, metadata, status } = deployment;
+  const hash = hashOf(spec.template, status?.collisionCount);
+  const template = cloneJson(spec.template);
+  template.metadata = { ...template.metadata, labels: { ...template.metadata?.labels, [hashLabel]: hash } };
+  return {
+    metadata: {
+      name: `${metadata.name}-${hash}`,
+      namespace: metadata.namespace,
+      labels: { ...template.metadata.labels },
+      annotations: { ...copiedAnnotations(deployment), ...countAnnotations(deployment, most), [revisionAnnotation]: String(revision) },
+      ownerReferences: [controllerRef(deployments, deployment)],
+    },
+    spec: {
+      replicas,
+      ...(spec.minReadySeconds && { minReadySeconds: spec.minReadySeconds }),
+      selector: { ...spec.selector, matchLabels: { ...spec.selector.matchLabels, [hashLabel]: hash } },
+      template,
+    },
+  } as ReplicaSet;
+}
+
+/** A Deployment's annotations are its present ReplicaSet's, too. */
+export function copiedAnnotations({ metadata }: Deployment): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => !notCopied.has(name)));
+}
+
+export function countAnnotations({ spec }: Deployment, most: number): Record<string, string> {
+  return { [desiredAnnotation]: String(spec.replicas ?? 1), [maxAnnotation]: String(most) };
+}

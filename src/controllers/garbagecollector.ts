@@ -1,0 +1,183 @@
+/**
+ * What its owners leave behind goes: an object all of whose owners are gone is deleted; an owner that is deleted in the foreground waits
+ * for what blocks it; one that is deleted as an orphan's parent lets its dependents go first. One controller for all kinds: its keys name
+ * the kind, too. Owners are looked up among what is known of every kind, and asked for before anything is done.
+ */
+import { kindOfGvk, kinds } from '../api/index.ts';
+import type { Controller, ReconcileContext, Watched } from '../client/index.ts';
+import { type AnyObject, isStatusError, type KubeObject, type OwnerReference, parseApiVersion, type Resource } from '../machinery/index.ts';
+
+const foreground = 'foregroundDeletion';
+const orphan = 'orphan';
+/** Written too often to be anybody's dependents, and never are. */
+const ignored = new Set(['/events', 'events.k8s.io/events', 'coordination.k8s.io/leases']);
+
+/** One version of each resource that can be listed, watched and deleted. */
+const collected: readonly Resource[] = Object.values(
+  Object.fromEntries(
+    kinds
+      .filter((kind) => ['list', 'watch', 'delete'].every((verb) => (kind.verbs as readonly string[]).includes(verb)))
+      .filter((kind) => !ignored.has(`${kind.group}/${kind.resource}`))
+      .map((kind) => [`${kind.group}/${kind.resource}`, kind as Resource]),
+  ),
+);
+const byId = new Map(collected.map((resource) => [idOf(resource), resource]));
+
+function idOf({ group, version, resource }: Resource): string {
+  return `${group}|${version}|${resource}`;
+}
+
+function keyOf(resource: Resource, { metadata }: KubeObject): string {
+  return `${idOf(resource)}|${metadata.namespace ?? ''}|${metadata.name}`;
+}
+
+export function garbageCollector(): Controller {
+  const [first, ...rest] = collected;
+  const watch = (resource: Resource): Watched<AnyObject> => ({
+    resource,
+    when: (old, object) => matters(old, object),
+    keys: (object, context) => concerned(resource, object, context),
+  });
+  return {
+    name: 'garbage-collector',
+    for: first!,
+    // its own keys come from `watches`, like everybody's
+    when: () => false,
+    watches: [first!, ...rest].map(watch),
+    concurrency: 10,
+    async reconcile(key, context) {
+      const [group, version, resource, namespace, name] = key.split('|');
+      const found = byId.get(`${group}|${version}|${resource}`);
+      if (found === undefined) return;
+      const object = context.lister<AnyObject>(found).get(namespace === '' ? name! : `${namespace}/${name}`);
+      if (object !== undefined) await collect(found, object, context);
+    },
+  };
+}
+
+function matters(old: AnyObject | undefined, object: AnyObject | undefined): boolean {
+  if (object === undefined) return true;
+  const going = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
+  if (going) return true;
+  if (!object.metadata.ownerReferences?.length) return false;
+  return old === undefined || old.metadata.ownerReferences !== object.metadata.ownerReferences;
+}
+
+/** The object itself, what it owned, and whoever waits for it to go. */
+function concerned(resource: Resource, object: AnyObject, context: ReconcileContext): string[] {
+  const keys = [keyOf(resource, object)];
+  for (const other of collected)
+    for (const dependent of context.lister<AnyObject>(other).ownedBy(object.metadata.uid!)) keys.push(keyOf(other, dependent));
+  for (const owner of object.metadata.ownerReferences ?? []) {
+    const known = resourceOf(owner);
+    if (owner.blockOwnerDeletion && known !== undefined)
+      keys.push(keyOf(known, { metadata: { name: owner.name, namespace: known.namespaced ? object.metadata.namespace : undefined } }));
+  }
+  return keys;
+}
+
+function resourceOf(owner: OwnerReference): Resource | undefined {
+  const kind = kindOfGvk({ ...parseApiVersion(owner.apiVersion), kind: owner.kind });
+  return kind && (byId.get(idOf(kind)) ?? (kind as Resource));
+}
+
+async function collect(resource: Resource, object: AnyObject, context: ReconcileContext): Promise<void> {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp !== undefined) {
+    if (metadata.finalizers?.includes(orphan)) return orphanDependents(resource, object, context);
+    if (metadata.finalizers?.includes(foreground)) return endDependents(resource, object, context);
+    return;
+  }
+  const owners = metadata.ownerReferences ?? [];
+  if (owners.length === 0) return;
+  const states = await Promise.all(owners.map((owner) => stateOf(owner, object, context)));
+  const gone = owners.filter((_, i) => states[i] === 'gone');
+  const solid = owners.filter((_, i) => states[i] === 'solid');
+  const waiting = owners.filter((_, i) => states[i] === 'waiting');
+  if (solid.length > 0) {
+    if (gone.length + waiting.length > 0) await keepOwners(resource, object, solid, context);
+    return;
+  }
+  if (gone.length === 0 && waiting.length === 0) return;
+  const dependents = dependentsOf(object, context);
+  const propagationPolicy = waiting.length > 0 && dependents.length > 0 ? 'Foreground' : 'Background';
+  await remove(resource, object, propagationPolicy, context);
+}
+
+/** `waiting`: it is being deleted and waits for this one. `solid`: it is there, or nobody can tell. */
+async function stateOf(owner: OwnerReference, object: AnyObject, context: ReconcileContext): Promise<'gone' | 'waiting' | 'solid'> {
+  const resource = resourceOf(owner);
+  if (resource === undefined) return 'solid';
+  const namespace = resource.namespaced ? object.metadata.namespace : undefined;
+  // an owner in a namespace cannot own what has none
+  if (resource.namespaced && namespace === undefined) return 'solid';
+  const key = namespace ? `${namespace}/${owner.name}` : owner.name;
+  const cached = byId.has(idOf(resource)) ? context.lister<AnyObject>(resource).get(key) : undefined;
+  const known = cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
+  if (known?.metadata.uid !== owner.uid) return 'gone';
+  const waits = known.metadata.deletionTimestamp !== undefined && known.metadata.finalizers?.includes(foreground);
+  return waits ? 'waiting' : 'solid';
+}
+
+async function live(resource: Resource, ref: { name: string; namespace?: string }, { client }: ReconcileContext): Promise<AnyObject | undefined> {
+  try {
+    return await client.get<AnyObject>(resource, ref);
+  } catch (error) {
+    if (isStatusError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+function dependentsOf(object: AnyObject, context: ReconcileContext): { resource: Resource; object: AnyObject }[] {
+  return collected.flatMap((resource) =>
+    context
+      .lister<AnyObject>(resource)
+      .ownedBy(object.metadata.uid!)
+      .map((dependent) => ({ resource, object: dependent })),
+  );
+}
+
+async function endDependents(resource: Resource, owner: AnyObject, context: ReconcileContext): Promise<void> {
+  const dependents = dependentsOf(owner, context);
+  const blocking = dependents.filter(({ object }) =>
+    object.metadata.ownerReferences?.some((one) => one.uid === owner.metadata.uid && one.blockOwnerDeletion === true),
+  );
+  if (blocking.length === 0) return dropFinalizer(resource, owner, foreground, context);
+  for (const dependent of dependents)
+    if (dependent.object.metadata.deletionTimestamp === undefined) await collect(dependent.resource, dependent.object, context);
+}
+
+async function orphanDependents(resource: Resource, owner: AnyObject, context: ReconcileContext): Promise<void> {
+  for (const dependent of dependentsOf(owner, context)) {
+    const others = (dependent.object.metadata.ownerReferences ?? []).filter((one) => one.uid !== owner.metadata.uid);
+    await keepOwners(dependent.resource, dependent.object, others, context);
+  }
+  await dropFinalizer(resource, owner, orphan, context);
+}
+
+async function keepOwners(resource: Resource, object: AnyObject, owners: OwnerReference[], { client }: ReconcileContext): Promise<void> {
+  const body = { metadata: { uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion, ownerReferences: owners.length > 0 ? owners : null } };
+  await client.patch(resource, refOf(object), { type: 'merge', body }).catch(ignoreGone);
+}
+
+async function dropFinalizer(resource: Resource, object: AnyObject, finalizer: string, { client }: ReconcileContext): Promise<void> {
+  const finalizers = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+  const body = { metadata: { uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null } };
+  await client.patch(resource, refOf(object), { type: 'merge', body }).catch(ignoreGone);
+}
+
+async function remove(resource: Resource, object: AnyObject, propagationPolicy: 'Background' | 'Foreground', { client }: ReconcileContext): Promise<void> {
+  const { uid, resourceVersion } = object.metadata;
+  await client.delete(resource, refOf(object), { propagationPolicy, preconditions: { uid, resourceVersion } }).catch((error: unknown) => {
+    // it changed meanwhile: its news comes by the watch
+    if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
+  });
+}
+
+function refOf({ metadata }: AnyObject): { name: string; namespace?: string } {
+  return { name: metadata.name!, namespace: metadata.namespace };
+}
+
+function ignoreGone(error: unknown): void {
+  if (!isStatusError(error, 'NotFound')) throw error;
+}

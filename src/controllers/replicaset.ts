@@ -1,0 +1,130 @@
+/** So many pods of a template, whatever happens to them. */
+import { type Pod, pods, type ReplicaSet, replicaSets } from '../api/index.ts';
+import type { Controller, ReconcileContext } from '../client/index.ts';
+import { equalJson, formatTime, isStatusError, labelSelectorAsSelector, type Selector } from '../machinery/index.ts';
+import { claim, refOf } from './claim.ts';
+import { availableIn, endBefore, isActive, isReady, podFor } from './pods.ts';
+
+/** One pass makes or ends at most so many. */
+const burst = 500;
+
+export const replicaSetController: Controller<ReplicaSet> = {
+  name: 'replicaset-controller',
+  for: replicaSets,
+  owns: [pods],
+  watches: [{ resource: pods, keys: orphansOwners }],
+  async reconcile(key, context) {
+    const set = context.lister(replicaSets).get(key);
+    if (set === undefined) return;
+    const selector = labelSelectorAsSelector(set.spec!.selector);
+    const all = await claim<Pod>(context, replicaSets, set, selector, pods);
+    const active = all.filter(isActive);
+    let failure: Error | undefined;
+    if (set.metadata.deletionTimestamp === undefined) failure = await scale(set, active, context).catch((error: Error) => error);
+    const soonest = await writeStatus(set, failure, context);
+    if (failure !== undefined) throw failure;
+    return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest } : {};
+  },
+};
+
+/** A pod without a controller may be for any set that selects it. */
+function orphansOwners(pod: Pod, { lister }: ReconcileContext): string[] {
+  if (pod.metadata.ownerReferences?.some((one) => one.controller === true)) return [];
+  return lister<ReplicaSet>(replicaSets)
+    .list({ namespace: pod.metadata.namespace })
+    .filter((set) => selects(labelSelectorAsSelector(set.spec!.selector), pod))
+    .map((set) => `${set.metadata.namespace}/${set.metadata.name}`);
+}
+
+function selects(selector: Selector, pod: Pod): boolean {
+  return !selector.empty && selector.matches(pod.metadata.labels);
+}
+
+async function scale(set: ReplicaSet, active: readonly Pod[], context: ReconcileContext): Promise<undefined> {
+  const difference = (set.spec!.replicas ?? 1) - active.length;
+  if (difference > 0) await create(set, Math.min(difference, burst), context);
+  else if (difference < 0) await end(set, active, Math.min(-difference, burst), context);
+}
+
+/** In batches that double as long as all goes well, so that a template that cannot be created is not tried a thousand times. */
+async function create(set: ReplicaSet, count: number, { client, events }: ReconcileContext): Promise<void> {
+  const one = async () => {
+    try {
+      const pod = await client.create<Pod>(pods, podFor(set.spec!.template!, replicaSets, set));
+      events.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
+    } catch (error) {
+      // the namespace goes, and all in it
+      const terminating = isStatusError(error, 'Forbidden') && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
+      if (terminating) return;
+      events.event(set, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
+      throw error;
+    }
+  };
+  for (let batch = 1, left = count; left > 0; left -= batch, batch = Math.min(left, batch * 2))
+    await Promise.all(Array.from({ length: batch }, one));
+}
+
+async function end(set: ReplicaSet, active: readonly Pod[], count: number, { client, events }: ReconcileContext): Promise<void> {
+  const onNode = new Map<string, number>();
+  for (const { spec } of active) onNode.set(spec.nodeName ?? '', (onNode.get(spec.nodeName ?? '') ?? 0) + 1);
+  const crowd = (pod: Pod) => onNode.get(pod.spec.nodeName ?? '') ?? 0;
+  const chosen = active.toSorted((a, b) => endBefore(a, b, crowd)).slice(0, count);
+  await Promise.all(
+    chosen.map(async (pod) => {
+      try {
+        await client.delete(pods, refOf(pod), { preconditions: { uid: pod.metadata.uid! } });
+        events.event(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+      } catch (error) {
+        if (isStatusError(error, 'NotFound', 'Conflict')) return;
+        events.event(set, 'Warning', 'FailedDelete', `Error deleting: ${(error as Error).message}`);
+        throw error;
+      }
+    }),
+  );
+}
+
+/** Returns in how many milliseconds the next pod becomes available. */
+async function writeStatus(set: ReplicaSet, failure: Error | undefined, context: ReconcileContext): Promise<number> {
+  const { client, clock, lister } = context;
+  const now = clock.now();
+  const minReady = set.spec!.minReadySeconds ?? 0;
+  const template = Object.entries(set.spec!.template?.metadata?.labels ?? {});
+  const all = lister<Pod>(pods).controlledBy(set.metadata.uid!);
+  const active = all.filter(isActive);
+  const waits = active.map((pod) => availableIn(pod, minReady, now));
+  const labeled = active.filter(({ metadata }) => template.every(([name, value]) => metadata.labels?.[name] === value));
+  const conditions = conditionsOf(set, failure, now);
+  const status = {
+    replicas: active.length,
+    fullyLabeledReplicas: labeled.length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: waits.filter((wait) => wait === 0).length,
+    terminatingReplicas: all.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length,
+    observedGeneration: set.metadata.generation,
+    ...(conditions.length > 0 && { conditions }),
+  };
+  const pending = waits.filter((wait) => wait > 0 && Number.isFinite(wait));
+  if (!equalJson(withoutZeros(status), withoutZeros(set.status ?? {})))
+    await client.update<ReplicaSet>(replicaSets, { ...set, status } as ReplicaSet, { subresource: 'status' }).catch((error: unknown) => {
+      if (!isStatusError(error, 'NotFound')) throw error;
+    });
+  return Math.min(...pending);
+}
+
+function withoutZeros(status: object): object {
+  return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));
+}
+
+function conditionsOf(set: ReplicaSet, failure: Error | undefined, now: number) {
+  const others = (set.status?.conditions ?? []).filter((one) => one.type !== 'ReplicaFailure');
+  if (failure === undefined) return others;
+  const known = set.status?.conditions?.find((one) => one.type === 'ReplicaFailure');
+  const condition = {
+    type: 'ReplicaFailure',
+    status: 'True' as const,
+    reason: 'FailedCreate',
+    message: failure.message,
+    lastTransitionTime: known?.lastTransitionTime ?? formatTime(now),
+  };
+  return [...others, condition];
+}
