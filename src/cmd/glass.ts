@@ -7,4 +7,8 @@ import { join } from 'node:path';
 enableCompileCache(join(process.env.GLASS_HOME ?? join(homedir(), '.glasshouse'), 'compiled'));
 const { main } = await import('../cli/index.ts');
 const { platform } = await import('./platform.ts');
-process.exit(await main(platform, process.argv.slice(2)));
+// timers of the platform keep nothing alive; a command that is under way must
+const alive = setInterval(() => {}, 2 ** 30);
+const code = await main(platform, process.argv.slice(2));
+clearInterval(alive);
+process.exit(code);
