@@ -66,7 +66,7 @@ export class Scheduling {
   }
 
   #best(cycle: Cycle, nodes: readonly NodeInfo[]): NodeInfo {
-    const totals = new Array<number>(nodes.length).fill(0);
+    const totals = Array.from({ length: nodes.length }, () => 0);
     for (const plugin of this.#plugins) {
       if (plugin.score === undefined || plugin.preScore?.(cycle, nodes) === false) continue;
       const scores = nodes.map((node) => plugin.score!(cycle, node));

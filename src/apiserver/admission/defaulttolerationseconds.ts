@@ -1,4 +1,4 @@
-import type { AdmissionStep } from './index.ts';
+import type { AdmissionStep } from '../registry/context.ts';
 
 const seconds = 300;
 const taints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];

@@ -2,8 +2,7 @@
  * What is done to and asked of an object between its arrival and its storing, beyond its kind's own rules. The order is this list: first all that
  * change, then all that only refuse.
  */
-import type { AnyObject } from '../../machinery/index.ts';
-import type { Registry, ResourceCall } from '../registry/index.ts';
+import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/context.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
 import { priority } from './priority.ts';
@@ -12,31 +11,6 @@ import { serviceAccount } from './serviceaccount.ts';
 import { storageClass } from './storageclass.ts';
 import { taintNodes } from './taintnodes.ts';
 import { rbacEscalation } from './rbacescalation.ts';
-
-export interface AdmissionRequest {
-  readonly registry: Registry;
-  readonly call: ResourceCall;
-  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
-  /** What is about to be stored; changing steps change it in place. Absent on DELETE. */
-  readonly object: AnyObject | undefined;
-  readonly old: AnyObject | undefined;
-}
-
-export interface AdmissionStep {
-  readonly name: string;
-  /** The resources it looks at, as `group/resource` (`/pods` in the core group); absent: all. */
-  readonly resources?: readonly string[];
-  readonly operations: readonly AdmissionRequest['operation'][];
-  /** Changes the object. Must be idempotent: it may run again. */
-  admit?(request: AdmissionRequest): void | Promise<void>;
-  /** Throws to refuse. */
-  validate?(request: AdmissionRequest): void | Promise<void>;
-}
-
-export interface Admission {
-  admit(request: AdmissionRequest): void | Promise<void>;
-  validate(request: AdmissionRequest): void | Promise<void>;
-}
 
 export const steps: readonly AdmissionStep[] = [
   namespaceLifecycle,
@@ -74,3 +48,5 @@ export function admissionOf(list: readonly AdmissionStep[]): Admission {
     },
   };
 }
+
+export type { Admission, AdmissionRequest, AdmissionStep };

@@ -1,6 +1,6 @@
 /** Reading other objects from within an admission step. */
 import type { AnyObject } from '../../machinery/index.ts';
-import type { Registry } from '../registry/index.ts';
+import type { Registry } from '../registry/context.ts';
 import { keyFor, type ServedResource } from '../resources.ts';
 
 export async function lookup(

@@ -1,5 +1,5 @@
 import { type AnyObject, StatusError } from '../../machinery/index.ts';
-import type { AdmissionStep } from './index.ts';
+import type { AdmissionStep } from '../registry/context.ts';
 import { all, lookup } from './lookup.ts';
 
 const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' };

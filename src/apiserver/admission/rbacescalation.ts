@@ -1,6 +1,6 @@
 import { type AnyObject, equalJson, StatusError } from '../../machinery/index.ts';
 import { type PolicyRule, ruleAllows } from '../authz/index.ts';
-import type { AdmissionRequest, AdmissionStep } from './index.ts';
+import type { AdmissionRequest, AdmissionStep } from '../registry/context.ts';
 import { lookup } from './lookup.ts';
 
 const rbac = 'rbac.authorization.k8s.io';

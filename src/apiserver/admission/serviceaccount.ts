@@ -1,5 +1,5 @@
 import { type AnyObject, StatusError } from '../../machinery/index.ts';
-import type { AdmissionStep } from './index.ts';
+import type { AdmissionStep } from '../registry/context.ts';
 import { lookup } from './lookup.ts';
 
 const serviceAccounts = { group: '', version: 'v1', resource: 'serviceaccounts' };

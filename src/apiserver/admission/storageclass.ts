@@ -1,4 +1,4 @@
-import type { AdmissionStep } from './index.ts';
+import type { AdmissionStep } from '../registry/context.ts';
 import { all } from './lookup.ts';
 
 const storageClasses = { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' };

@@ -1,4 +1,4 @@
-import type { AdmissionStep } from './index.ts';
+import type { AdmissionStep } from '../registry/context.ts';
 
 const notReady = 'node.kubernetes.io/not-ready';
 

@@ -1,23 +1,5 @@
 /** May they. Allowed is what RBAC grants, and nothing else; members of `system:masters` may do everything. */
-import type { User } from '../request.ts';
-
-export interface Attributes {
-  readonly user: User;
-  readonly verb: string;
-  readonly isResource: boolean;
-  readonly group: string;
-  readonly resource: string;
-  readonly subresource: string;
-  readonly namespace: string;
-  readonly name: string;
-  /** Of requests that are for no resource. */
-  readonly path: string;
-}
-
-export interface Decision {
-  readonly allowed: boolean;
-  readonly reason: string;
-}
+import type { Attributes } from './attributes.ts';
 
 /** How upstream words a refusal; clients and people know it by heart. */
 export function refusal(attributes: Attributes): string {
@@ -30,3 +12,4 @@ export function refusal(attributes: Attributes): string {
 
 export { Rbac, type PolicyRule, ruleAllows } from './rbac.ts';
 export { bootstrapPolicy } from './policy.ts';
+export type { Attributes, Decision } from './attributes.ts';

@@ -3,7 +3,7 @@
  * user's name and groups lead to.
  */
 import type { AnyObject } from '../../machinery/index.ts';
-import type { Attributes, Decision } from './index.ts';
+import type { Attributes, Decision } from './attributes.ts';
 import { groups } from '../authn/index.ts';
 import type { User } from '../request.ts';
 

@@ -4,7 +4,6 @@ import type { Store } from '../../store/index.ts';
 import type { Caches, CacheEntry } from '../cache/index.ts';
 import type { RequestOptions, User } from '../request.ts';
 import type { Resources, ServedResource } from '../resources.ts';
-import type { Admission } from '../admission/index.ts';
 import type { Attributes, Decision, PolicyRule } from '../authz/index.ts';
 import type { ServiceAllocator } from './services.ts';
 
@@ -18,6 +17,31 @@ export interface Registry {
   readonly random: Random;
   authorize(attributes: Attributes): Decision;
   rulesFor(user: User, namespace: string): PolicyRule[];
+}
+
+export interface AdmissionRequest {
+  readonly registry: Registry;
+  readonly call: ResourceCall;
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  /** What is about to be stored; changing steps change it in place. Absent on DELETE. */
+  readonly object: AnyObject | undefined;
+  readonly old: AnyObject | undefined;
+}
+
+export interface AdmissionStep {
+  readonly name: string;
+  /** The resources it looks at, as `group/resource` (`/pods` in the core group); absent: all. */
+  readonly resources?: readonly string[];
+  readonly operations: readonly AdmissionRequest['operation'][];
+  /** Changes the object. Must be idempotent: it may run again. */
+  admit?(request: AdmissionRequest): void | Promise<void>;
+  /** Throws to refuse. */
+  validate?(request: AdmissionRequest): void | Promise<void>;
+}
+
+export interface Admission {
+  admit(request: AdmissionRequest): void | Promise<void>;
+  validate(request: AdmissionRequest): void | Promise<void>;
 }
 
 /** One request to the registry: authenticated, authorised, its resource found. */

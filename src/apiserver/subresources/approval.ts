@@ -1,7 +1,7 @@
 /** The verdict on a certificate signing request: only its conditions are written. */
 import { applyMergePatch, cloneJson, isObject, StatusError } from '../../machinery/index.ts';
 import { type Answer, change, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 export async function approve({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
   return change(registry, call, {

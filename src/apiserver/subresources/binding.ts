@@ -1,7 +1,7 @@
 /** A pod gets its node, once. */
 import { cloneJson, formatTime, isObject, StatusError } from '../../machinery/index.ts';
 import { type Answer, change, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 export async function bind({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const { body } = call;

@@ -2,7 +2,7 @@
 import { type AnyObject, cloneJson, isObject, labelSelectorAsSelector, StatusError } from '../../machinery/index.ts';
 import { all } from '../admission/lookup.ts';
 import { type Answer, change, entryOf, type Registry, remove, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 const budgets = { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' };
 const retryAfter = 10;

@@ -1,7 +1,7 @@
 /** A namespace's own finalizers (`spec.finalizers`): the namespace goes when the last one does. */
 import { cloneJson, isObject, StatusError } from '../../machinery/index.ts';
 import { type Answer, change, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 export async function finalize({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const { body } = call;

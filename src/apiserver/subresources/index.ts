@@ -3,19 +3,14 @@
  * (log, exec, attach, portforward, proxy). This list says which is answered by what.
  */
 import { StatusError } from '../../machinery/index.ts';
-import { type Answer, entryOf, patch, type Registry, type ResourceCall, update } from '../registry/index.ts';
+import { type Answer, entryOf, patch, type ResourceCall, update } from '../registry/index.ts';
 import { approve } from './approval.ts';
 import { bind } from './binding.ts';
 import { evict } from './eviction.ts';
 import { finalize } from './finalize.ts';
 import { getScale, patchScale, updateScale } from './scale.ts';
 import { issueToken } from './token.ts';
-import type { ServiceAccountTokens } from '../authn/index.ts';
-
-export interface SubresourceContext {
-  readonly registry: Registry;
-  readonly tokens: ServiceAccountTokens;
-}
+import type { SubresourceContext } from './context.ts';
 
 type Verb = (context: SubresourceContext, call: ResourceCall) => Promise<Answer>;
 
@@ -48,3 +43,4 @@ export async function onSubresource(context: SubresourceContext, call: ResourceC
   return verb(context, call);
 }
 
+export type { SubresourceContext };

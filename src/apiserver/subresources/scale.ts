@@ -11,7 +11,7 @@ import {
   StatusError,
 } from '../../machinery/index.ts';
 import { type Answer, change, entryOf, fromStored, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 export async function getScale({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const entry = await entryOf(registry, call);

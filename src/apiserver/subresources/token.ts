@@ -2,7 +2,7 @@
 import { type AnyObject, cause, formatTime, isObject, StatusError } from '../../machinery/index.ts';
 import { lookup } from '../admission/lookup.ts';
 import { type Answer, entryOf, type ResourceCall } from '../registry/index.ts';
-import type { SubresourceContext } from './index.ts';
+import type { SubresourceContext } from './context.ts';
 
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
 const resources: Record<string, string> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };

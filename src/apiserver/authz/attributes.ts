@@ -1,0 +1,20 @@
+/** What an authorizer is asked, and what it says. */
+import type { User } from '../request.ts';
+
+export interface Attributes {
+  readonly user: User;
+  readonly verb: string;
+  readonly isResource: boolean;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of requests that are for no resource. */
+  readonly path: string;
+}
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: string;
+}
