@@ -6,6 +6,7 @@ import { runScheduler } from '../scheduler/index.ts';
 import { type Clock, type Random, seededRandom } from '../machinery/index.ts';
 import { memoryStore, type Store } from '../store/index.ts';
 import { generateKeyPairSync } from 'node:crypto';
+import { startNodes } from './nodes.ts';
 import { settle, VirtualClock } from './virtualclock.ts';
 
 export interface ClusterOptions {
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   controllers?: boolean;
   /** Run the scheduler; absent: yes. */
   scheduler?: boolean;
+  /** So many nodes, `node-0` and on: the real node agent on simulated containers. Absent: none. */
+  nodes?: number;
   log?: Log;
 }
 
@@ -31,6 +34,8 @@ export interface Cluster extends AsyncDisposable {
   readonly random: Random;
   readonly store: Store;
   readonly apiserver: Apiserver;
+  /** Ends a node's agent, as if its machine had stopped. */
+  stopNode(name: string): Promise<void>;
   /**
    * Waits until `check` gives something (or stops throwing), moving virtual time on as far as `within` milliseconds. Rejects with the last
    * error, or with `what`.
@@ -66,6 +71,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const client = localClient(apiserver.local(admin, 'testing'));
   const stop = new AbortController();
   const running = startParts(options, { client, clock, random, log, signal: stop.signal });
+  const nodes = options.nodes ? await startNodes(options.nodes, { client, clock, random, log }) : undefined;
   let listening: Awaited<ReturnType<Cluster['listen']>> | undefined;
   return {
     client,
@@ -74,9 +80,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     random,
     store,
     apiserver,
+    stopNode: async (name) => nodes?.stop(name),
     eventually: (check, how) => eventually(clock, check, how),
     listen: async () => (listening ??= await listen(apiserver)),
     async [Symbol.asyncDispose]() {
+      await nodes?.close();
       stop.abort(new Error('the cluster was disposed of'));
       await apiserver.close();
       if (clock instanceof VirtualClock) await settle();

@@ -87,7 +87,20 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** A few turns of the event loop: enough for a chain of writes and watches on the memory store to come to rest. */
+const external = new Set(['FSReqPromise', 'FSReqCallback', 'ProcessWrap']);
+const patience = 5_000;
+
+/**
+ * Lets what is under way come to rest before time moves on: a chain of writes and watches needs a few turns of the event loop, files and
+ * child processes as long as they take.
+ */
 export async function settle(turns = 4): Promise<void> {
-  for (let i = 0; i < turns; i++) await turn();
+  const until = performance.now() + patience;
+  for (let quiet = 0; quiet < turns; quiet++) {
+    await turn();
+    if (!process.getActiveResourcesInfo().some((name) => external.has(name))) continue;
+    if (performance.now() > until) return;
+    quiet = -1;
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
 }
