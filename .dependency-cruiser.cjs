@@ -44,7 +44,12 @@ module.exports = {
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional'] },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'cmd-is-the-end', severity: 'error', from: { path: '^src/', pathNot: '^src/cmd/' }, to: { path: '^src/cmd/' } },
+    {
+      name: 'cmd-is-the-end',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cmd/' },
+      to: { path: '^src/cmd/' },
+    },
     {
       name: 'testing-only-in-tests',
       severity: 'error',

@@ -11,7 +11,9 @@ if (Number(process.versions.node.split('.')[0]) >= 24) await import(main);
 else {
   const node = join(root, 'node_modules', '.bin', 'node');
   if (!existsSync(node)) {
-    process.stderr.write(`glass needs Node 24 or newer (this is ${process.version}): run "npm install" in ${root} first\n`);
+    process.stderr.write(
+      `glass needs Node 24 or newer (this is ${process.version}): run "npm install" in ${root} first\n`,
+    );
     process.exit(1);
   }
   const { status, signal } = spawnSync(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });

@@ -8,8 +8,23 @@ const checks = [
   ['format', 'biome', ['format', ...(fix ? ['--write'] : []), '.']],
   ['lint', 'oxlint', ['--quiet', ...(fix ? ['--fix'] : []), 'src', 'test', 'bench', 'scripts']],
   ['types', 'node', ['node_modules/typescript-native/bin/tsc', '-p', '.']],
-  ['walls', 'node', ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src']],
-  ['tests', 'node', ['--test', '--test-reporter=dot', 'src/machinery/**/*.test.ts', 'src/api/**/*.test.ts', 'src/cli/**/*.test.ts']],
+  [
+    'walls',
+    'node',
+    [
+      'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs',
+      '--config',
+      '.dependency-cruiser.cjs',
+      '--output-type',
+      'err',
+      'src',
+    ],
+  ],
+  [
+    'tests',
+    'node',
+    ['--test', '--test-reporter=dot', 'src/machinery/**/*.test.ts', 'src/api/**/*.test.ts', 'src/cli/**/*.test.ts'],
+  ],
 ];
 let failed = 0;
 for (const [name, command, args] of checks) {

@@ -10,10 +10,18 @@ import { load } from 'js-yaml';
 const version = 'v1.36.0';
 const source =
   process.argv[2] ??
-  JSON.parse(execFileSync('go', ['mod', 'download', '-json', `k8s.io/kubernetes@${version}`], { encoding: 'utf8' })).Dir;
+  JSON.parse(execFileSync('go', ['mod', 'download', '-json', `k8s.io/kubernetes@${version}`], { encoding: 'utf8' }))
+    .Dir;
 const folder = join(source, 'plugin/pkg/auth/authorizer/rbac/bootstrappolicy/testdata');
 
-const files = ['cluster-roles', 'controller-roles', 'cluster-role-bindings', 'controller-role-bindings', 'namespace-roles', 'namespace-role-bindings'];
+const files = [
+  'cluster-roles',
+  'controller-roles',
+  'cluster-role-bindings',
+  'controller-role-bindings',
+  'namespace-roles',
+  'namespace-role-bindings',
+];
 const objects = files.flatMap((file) => {
   const list = load(readFileSync(join(folder, `${file}.yaml`), 'utf8')) as { items: any[] };
   return list.items.flatMap((item) => item.items ?? [item]);
@@ -34,4 +42,7 @@ const compact = objects.map((object) => {
   };
 });
 mkdirSync('src/apiserver/authz/gen', { recursive: true });
-writeFileSync('src/apiserver/authz/gen/policy.json', `[\n${compact.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
+writeFileSync(
+  'src/apiserver/authz/gen/policy.json',
+  `[\n${compact.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`,
+);

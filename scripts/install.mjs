@@ -11,15 +11,30 @@ const mark = join(modules, '.glasshouse');
 
 /** Installs what is missing. `development`: what tests and checks need, too. */
 export function ensureInstalled({ development }) {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const have = existsSync(mark) ? readFileSync(mark, 'utf8') : '';
   if (have === `${lock} all` || (!development && have === `${lock} run`)) return;
   process.stderr.write('installing packages (once) …\n');
   // not `npm ci`: it insists on packages for every other platform being in the lock file, which not every registry has
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', ...(development ? [] : ['--omit=dev'])];
-  const { status, error } = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const args = [
+    'install',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...(development ? [] : ['--omit=dev']),
+  ];
+  const { status, error } = spawnSync('npm', args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (status !== 0) {
-    process.stderr.write(`error: "npm ${args.join(' ')}" failed${error ? `: ${error.message}` : ''}; is the npm registry reachable?\n`);
+    process.stderr.write(
+      `error: "npm ${args.join(' ')}" failed${error ? `: ${error.message}` : ''}; is the npm registry reachable?\n`,
+    );
     process.exit(1);
   }
   writeFileSync(mark, `${lock} ${development ? 'all' : 'run'}`);

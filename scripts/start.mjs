@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { ensureInstalled, nodeBinary, root } from './install.mjs';
 
 ensureInstalled({ development: false });
-const child = spawn(nodeBinary(), [join(root, 'src/cmd/glass.ts'), 'up', ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(nodeBinary(), [join(root, 'src/cmd/glass.ts'), 'up', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal ? 0 : (code ?? 1)));

@@ -4,7 +4,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { ensureInstalled, run } from './install.mjs';
 
-const packages = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc', conmon: '/usr/bin/conmon', nftables: '/usr/sbin/nft', iproute2: '/bin/ip', 'busybox-static': '/bin/busybox', 'util-linux': '/usr/bin/nsenter' };
+const packages = {
+  crun: '/usr/bin/crun',
+  runc: '/usr/sbin/runc',
+  conmon: '/usr/bin/conmon',
+  nftables: '/usr/sbin/nft',
+  iproute2: '/bin/ip',
+  'busybox-static': '/bin/busybox',
+  'util-linux': '/usr/bin/nsenter',
+};
 
 function installSystemPackages() {
   if (process.platform !== 'linux' || process.getuid() !== 0 || !existsSync('/etc/debian_version')) return;
@@ -15,7 +23,8 @@ function installSystemPackages() {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = (...args) => spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0;
   const install = () => apt('install', '-y', '--no-install-recommends', ...names);
-  if (!install() && !(apt('update') && install())) process.stderr.write('some could not be installed; the tests that need them are skipped\n');
+  if (!install() && !(apt('update') && install()))
+    process.stderr.write('some could not be installed; the tests that need them are skipped\n');
 }
 
 ensureInstalled({ development: true });
@@ -24,5 +33,12 @@ const wanted = process.argv.slice(2);
 const patterns = wanted.length > 0 ? wanted : ['src/**/*.test.ts', 'test/**/*.test.ts'];
 const files = patterns.flatMap((pattern) => (globSync ? globSync(pattern) : [pattern])).sort();
 process.exit(
-  run('node', ['--test', '--test-concurrency=2', '--test-timeout=600000', '--test-reporter=./scripts/reporter.mjs', '--test-reporter-destination=stdout', ...files]),
+  run('node', [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=600000',
+    '--test-reporter=./scripts/reporter.mjs',
+    '--test-reporter-destination=stdout',
+    ...files,
+  ]),
 );

@@ -18,7 +18,8 @@ export class Failure extends Error {
 
 /** One sentence for a person, or the whole story for a fault of ours. */
 export function told(error: unknown): { message: string; exitCode: number } {
-  if (error instanceof UsageError || error instanceof Failure) return { message: error.message, exitCode: error.exitCode };
+  if (error instanceof UsageError || error instanceof Failure)
+    return { message: error.message, exitCode: error.exitCode };
   if (error instanceof Error) {
     const known = error as NodeJS.ErrnoException;
     if (known.code === 'EADDRINUSE')

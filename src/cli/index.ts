@@ -15,11 +15,20 @@ import { placesOf } from './places.ts';
 import type { Platform } from './platform.ts';
 import { out, red, say } from './print.ts';
 
-export type { BuildOptions, Images, ImageSummary, Platform, RunningPlatform, RuntimeName, UpOptions } from './platform.ts';
+export type {
+  BuildOptions,
+  Images,
+  ImageSummary,
+  Platform,
+  RunningPlatform,
+  RuntimeName,
+  UpOptions,
+} from './platform.ts';
 export type { Places } from './places.ts';
 export { Failure, UsageError } from './errors.ts';
 
-const dataDir = () => new Option('--data-dir <folder>', 'the cluster\'s folder (default: $GLASS_HOME/default, ~/.glasshouse/default)');
+const dataDir = () =>
+  new Option('--data-dir <folder>', "the cluster's folder (default: $GLASS_HOME/default, ~/.glasshouse/default)");
 const output = (...choices: string[]) => new Option('-o, --output <format>', 'how to print').choices(choices);
 
 /** Runs one command and returns the exit code. */
@@ -56,7 +65,9 @@ function programOf(platform: Platform): Command {
     .option('--sim-nodes <n>', 'this many simulated nodes beside', '0')
     .option('--store <store>', 'embedded or memory', 'embedded')
     .action((flags) => up(platform, flags));
-  command('down', 'stop, workloads too', 'glass down').addOption(dataDir()).action((flags) => down(platform, flags));
+  command('down', 'stop, workloads too', 'glass down')
+    .addOption(dataDir())
+    .action((flags) => down(platform, flags));
   command('status', 'what runs and what is wrong', 'glass status -o json')
     .addOption(dataDir())
     .addOption(output('json'))
@@ -69,11 +80,11 @@ function programOf(platform: Platform): Command {
     .addOption(dataDir())
     .action((flags) => printKubeconfig(flags));
   command('run <dir>', 'code to URL', 'glass run examples/hello --replicas 2')
-    .option('--name <name>', 'of the app (default: the folder\'s)')
+    .option('--name <name>', "of the app (default: the folder's)")
     .option('--port <port>', 'that the program listens on (default: what the image says, or 8080)')
     .option('--env <NAME=VALUE...>', 'environment variables')
     .option('--replicas <n>', 'how many')
-    .option('--base <image>', 'build on this image instead of this machine\'s own Node runtime')
+    .option('--base <image>', "build on this image instead of this machine's own Node runtime")
     .option('--watch', 'release on save')
     .option('--timeout <seconds>', 'how long to wait until it answers', '120')
     .addOption(dataDir())
@@ -91,7 +102,12 @@ function programOf(platform: Platform): Command {
 function addImageCommands(platform: Platform, program: Command): void {
   const group = program.command('image').description('OCI images, no container engine needed').exitOverride();
   const command = (usage: string, description: string, example: string) =>
-    group.command(usage).description(description).exitOverride().addOption(dataDir()).addHelpText('after', `\nExample:\n  ${example}`);
+    group
+      .command(usage)
+      .description(description)
+      .exitOverride()
+      .addOption(dataDir())
+      .addHelpText('after', `\nExample:\n  ${example}`);
   command('build <dir>', 'from a Dockerfile, or from what the folder is', 'glass image build . -t app:1')
     .requiredOption('-t, --tag <name>', 'of the image')
     .option('-f, --file <file>', 'the Dockerfile')
@@ -106,13 +122,15 @@ function addImageCommands(platform: Platform, program: Command): void {
   command('import <file>', 'an OCI or docker archive; - for standard input', 'glass image import app.tar').action(
     (file, flags) => image.importFile(platform, file, flags),
   );
-  command('export <file> <names...>', 'as an OCI archive', 'glass image export app.tar app:1').action((file, names, flags) =>
-    image.exportFile(platform, file, names, flags),
+  command('export <file> <names...>', 'as an OCI archive', 'glass image export app.tar app:1').action(
+    (file, names, flags) => image.exportFile(platform, file, names, flags),
   );
   command('ls', 'what is here', 'glass image ls')
     .addOption(output('json', 'name'))
     .action((flags) => image.list(platform, flags));
-  command('rm <names...>', 'remove', 'glass image rm app:1').action((names, flags) => image.remove(platform, names, flags));
+  command('rm <names...>', 'remove', 'glass image rm app:1').action((names, flags) =>
+    image.remove(platform, names, flags),
+  );
 }
 
 function printKubeconfig(flags: { dataDir?: string }): void {

@@ -6,8 +6,16 @@ import { isStatusError, type KubeObject, type Resource } from '../machinery/inde
 const namespace = 'kube-system';
 const name = 'kube-dns';
 
-export async function ensureDnsService(client: Client, clusterIP: string, at: { ip: string; port: number }): Promise<void> {
-  const ports = (['UDP', 'TCP'] as const).map((protocol) => ({ name: protocol === 'UDP' ? 'dns' : 'dns-tcp', protocol, port: 53 }));
+export async function ensureDnsService(
+  client: Client,
+  clusterIP: string,
+  at: { ip: string; port: number },
+): Promise<void> {
+  const ports = (['UDP', 'TCP'] as const).map((protocol) => ({
+    name: protocol === 'UDP' ? 'dns' : 'dns-tcp',
+    protocol,
+    port: 53,
+  }));
   await create(client, services, {
     apiVersion: 'v1',
     kind: 'Service',

@@ -3,9 +3,25 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Places, RuntimeName } from '../cli/index.ts';
 import type { Client, Informers, Log } from '../client/index.ts';
-import { type Kubelet, ociRuntime, processRuntime, type Runtime, simRuntime, startKubelet, unmountAll } from '../kubelet/index.ts';
+import {
+  type Kubelet,
+  ociRuntime,
+  processRuntime,
+  type Runtime,
+  simRuntime,
+  startKubelet,
+  unmountAll,
+} from '../kubelet/index.ts';
 import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
-import { bridgePodNetwork, loopbackPodNetwork, type Network, type OwnedPodNetwork, removeServices, runProgram, startNetwork } from '../network/index.ts';
+import {
+  bridgePodNetwork,
+  loopbackPodNetwork,
+  type Network,
+  type OwnedPodNetwork,
+  removeServices,
+  runProgram,
+  startNetwork,
+} from '../network/index.ts';
 import { type Addressing, addressing } from './addressing.ts';
 import { ensureDnsService } from './dnsservice.ts';
 import { openImageService } from './images.ts';
@@ -49,7 +65,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     serviceCIDR: plan.serviceCIDR,
     masquerade: true,
   });
-  report('network', `pods ${plan.clusterCIDR}, services ${plan.serviceCIDR}, ${plan.mode === 'kernel' ? 'nftables' : 'sockets'}`);
+  report(
+    'network',
+    `pods ${plan.clusterCIDR}, services ${plan.serviceCIDR}, ${plan.mode === 'kernel' ? 'nftables' : 'sockets'}`,
+  );
   const { ip, port } = network.dnsAddress;
   report('dns', `cluster.local on ${ip}:${port}`);
   const images = await openImageService(places, log);
@@ -118,7 +137,12 @@ export async function stopWorkloads(places: Places): Promise<void> {
   const plan = addressing(kept);
   const network: OwnedPodNetwork =
     plan.mode === 'kernel'
-      ? bridgePodNetwork({ directory: places.network, podCIDR: plan.podCIDR, clusterCIDR: plan.clusterCIDR, serviceCIDR: plan.serviceCIDR })
+      ? bridgePodNetwork({
+          directory: places.network,
+          podCIDR: plan.podCIDR,
+          clusterCIDR: plan.clusterCIDR,
+          serviceCIDR: plan.serviceCIDR,
+        })
       : loopbackPodNetwork({ directory: places.network, podCIDR: plan.podCIDR });
   const { quiet } = await import('../client/index.ts');
   const images = await openImageService(places, quiet);

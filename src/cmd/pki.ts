@@ -23,9 +23,22 @@ const renewBefore = 30 * 24 * 3600 * 1000;
 export function loadPki(directory: string, now: number, hosts: readonly string[]): Pki {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const authority = pair(directory, 'ca', now, [], () => createAuthority('glasshouse', now));
-  const leaf = (name: string, commonName: string, use: 'server' | 'client', of: readonly string[], organizations?: string[]) =>
+  const leaf = (
+    name: string,
+    commonName: string,
+    use: 'server' | 'client',
+    of: readonly string[],
+    organizations?: string[],
+  ) =>
     pair(directory, name, now, of, () =>
-      issue(authority, { commonName, organizations, hosts: of, uses: [use], notBefore: now - 3600_000, notAfter: now + year }),
+      issue(authority, {
+        commonName,
+        organizations,
+        hosts: of,
+        uses: [use],
+        notBefore: now - 3600_000,
+        notAfter: now + year,
+      }),
     );
   return {
     authority,

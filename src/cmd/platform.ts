@@ -4,7 +4,9 @@ import type { Platform } from '../cli/index.ts';
 import { systemClock } from '../machinery/index.ts';
 import { logTo } from './log.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 export const platform: Platform = {
   version,

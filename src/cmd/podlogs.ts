@@ -15,7 +15,10 @@ export async function* readPodLogs(kubeconfig: string, of: PodLogQuery): AsyncGe
   const query = new URLSearchParams({ follow: String(of.follow), tailLines: String(of.tailLines) });
   if (of.container !== undefined) query.set('container', of.container);
   try {
-    const answer = await client.send({ method: 'GET', path: `/api/v1/namespaces/${of.namespace}/pods/${of.name}/log?${query}` });
+    const answer = await client.send({
+      method: 'GET',
+      path: `/api/v1/namespaces/${of.namespace}/pods/${of.name}/log?${query}`,
+    });
     let rest = '';
     for await (const chunk of answer) {
       const lines = (rest + chunk).split('\n');

@@ -10,7 +10,11 @@ const network: ClusterRole = {
   kind: 'ClusterRole',
   metadata: { name: 'system:glasshouse:network' },
   rules: [
-    { apiGroups: [''], resources: ['services', 'endpoints', 'pods', 'nodes', 'namespaces'], verbs: ['get', 'list', 'watch'] },
+    {
+      apiGroups: [''],
+      resources: ['services', 'endpoints', 'pods', 'nodes', 'namespaces'],
+      verbs: ['get', 'list', 'watch'],
+    },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
     {
@@ -26,7 +30,10 @@ const network: ClusterRole = {
 
 /** Node agents are let in as a group: what is bound to one node is not told apart yet. */
 const bindings: ClusterRoleBinding[] = [
-  bindingOf('system:glasshouse:network', 'system:glasshouse:network', { kind: 'User', name: 'system:glasshouse:network' }),
+  bindingOf('system:glasshouse:network', 'system:glasshouse:network', {
+    kind: 'User',
+    name: 'system:glasshouse:network',
+  }),
   bindingOf('system:glasshouse:nodes', 'system:node', { kind: 'Group', name: 'system:nodes' }),
 ];
 

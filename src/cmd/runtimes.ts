@@ -18,14 +18,18 @@ export function chooseRuntime(asked: RuntimeName | 'auto'): ChosenRuntime {
   const install = 'apt-get install crun nftables iproute2';
   if (asked === 'oci') {
     if (!root) throw new Failure('--runtime oci needs root on Linux: run as root, or choose --runtime process');
-    if (!oci) throw new Failure(`--runtime oci needs crun or runc on the PATH: ${install}, or choose --runtime process`);
-    if (tools.length > 0) throw new Failure(`--runtime oci needs ${tools.join(' and ')}: ${install}, or choose --runtime process`);
+    if (!oci)
+      throw new Failure(`--runtime oci needs crun or runc on the PATH: ${install}, or choose --runtime process`);
+    if (tools.length > 0)
+      throw new Failure(`--runtime oci needs ${tools.join(' and ')}: ${install}, or choose --runtime process`);
   }
   if (asked !== 'auto') return { name: asked, remark: '' };
   if (root && oci && tools.length === 0) return { name: 'oci', remark: '' };
-  const cost = 'programs run as plain processes: no memory or CPU limits, and they share this machine\'s network';
+  const cost = "programs run as plain processes: no memory or CPU limits, and they share this machine's network";
   const missing = [...(oci ? [] : ['crun']), ...tools];
-  const change = root ? `install ${missing.join(', ')} for containers (${install})` : 'run as root with crun for containers';
+  const change = root
+    ? `install ${missing.join(', ')} for containers (${install})`
+    : 'run as root with crun for containers';
   return { name: 'process', remark: `${cost}; ${change}` };
 }
 

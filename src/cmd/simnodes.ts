@@ -13,7 +13,14 @@ export interface SimNodesOptions {
 }
 
 /** Returns how to end them. */
-export async function startSimNodes({ count, client, clock, random, log, directory }: SimNodesOptions): Promise<() => Promise<void>> {
+export async function startSimNodes({
+  count,
+  client,
+  clock,
+  random,
+  log,
+  directory,
+}: SimNodesOptions): Promise<() => Promise<void>> {
   const kubelets: Kubelet[] = [];
   for (let n = 0; n < count; n++) {
     const runtime = simRuntime({ clock, random, firstAddress: n * 256 + 1 });

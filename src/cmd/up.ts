@@ -35,7 +35,18 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     const store = await openStore(options);
     undo.push(() => store.close());
     report('store', options.store === 'memory' ? 'in memory: gone when this ends' : places.store);
-    const hosts = ['localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', plan.serviceAddress, plan.gateway, nodeName];
+    const hosts = [
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+      'kubernetes.default.svc.cluster.local',
+      plan.serviceAddress,
+      plan.gateway,
+      nodeName,
+    ];
     const pki = loadPki(places.pki, clock.now(), hosts);
     const apiserver = await createApiserver({
       store,
@@ -48,7 +59,11 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       failed: (err, id) => log.error({ err, id }, 'a request failed by a fault of the server'),
     });
     undo.push(() => apiserver.close());
-    const door = { certificate: pki.server.certificate, key: pki.server.key, clientAuthority: pki.authority.certificate };
+    const door = {
+      certificate: pki.server.certificate,
+      key: pki.server.key,
+      clientAuthority: pki.authority.certificate,
+    };
     const inside = plan.mode === 'kernel';
     const { port } = await apiserver.listen({
       ...door,
@@ -86,7 +101,14 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     // pods cannot reach the machine's loopback: they have a door of their own, on an address that only they can reach
     if (inside) await apiserver.listen({ ...door, host: plan.gateway, port, advertise: plan.gateway });
     if (options.simNodes > 0) {
-      const stopSim = await startSimNodes({ count: options.simNodes, client: as('system:glasshouse:sim', masters), directory: places.kubelet, clock, random, log });
+      const stopSim = await startSimNodes({
+        count: options.simNodes,
+        client: as('system:glasshouse:sim', masters),
+        directory: places.kubelet,
+        clock,
+        random,
+        log,
+      });
       undo.push(stopSim);
       report('sim nodes', `${options.simNodes}`);
     }

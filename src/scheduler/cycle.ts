@@ -29,7 +29,8 @@ export class Scheduling {
   choose(pod: Pod, snapshot: Snapshot): Choice {
     const cycle: Cycle = { pod, snapshot, state: new Map() };
     const total = snapshot.nodes.length;
-    if (total === 0) return { message: '0/0 nodes are available: no nodes available to schedule pods', by: this.#plugins };
+    if (total === 0)
+      return { message: '0/0 nodes are available: no nodes available to schedule pods', by: this.#plugins };
     for (const plugin of this.#plugins) {
       const found = plugin.preFilter?.(cycle);
       if (found !== undefined && 'reason' in found)

@@ -49,7 +49,15 @@ class Scheduler {
   readonly #scheduling: Scheduling;
 
   constructor(options: SchedulerOptions) {
-    const { client, clock, random, signal, log = quiet, name = 'default-scheduler', plugins = defaultPlugins } = options;
+    const {
+      client,
+      clock,
+      random,
+      signal,
+      log = quiet,
+      name = 'default-scheduler',
+      plugins = defaultPlugins,
+    } = options;
     this.#client = client;
     this.#clock = clock;
     this.#signal = signal;
@@ -142,7 +150,10 @@ class Scheduler {
       await this.#client.patch(pods, ref, { type: 'strategic', body }, { subresource: 'status' });
     } catch (error) {
       if (!isStatusError(error, 'NotFound', 'Conflict') && !this.#signal.aborted)
-        this.#log.warn({ err: error, pod: `${ref.namespace}/${ref.name}` }, 'the reason could not be written to the pod');
+        this.#log.warn(
+          { err: error, pod: `${ref.namespace}/${ref.name}` },
+          'the reason could not be written to the pod',
+        );
     }
   }
 

@@ -27,7 +27,10 @@ export class SchedulingQueue {
   readonly #plugins: readonly Plugin[];
   /** Kept as a heap. */
   readonly #active: Waiting[] = [];
-  readonly #known = new Map<string, Waiting & { place: 'active' | 'backoff' | 'aside' | 'gated' | 'trying'; movedDuringTry?: boolean }>();
+  readonly #known = new Map<
+    string,
+    Waiting & { place: 'active' | 'backoff' | 'aside' | 'gated' | 'trying'; movedDuringTry?: boolean }
+  >();
   readonly #timers = new Map<string, Timer>();
   #wake: (() => void) | undefined;
   #closed = false;
@@ -46,7 +49,14 @@ export class SchedulingQueue {
     const known = this.#known.get(key);
     if (known !== undefined && known.pod.metadata.uid === pod.metadata.uid) return this.update(pod);
     if (known !== undefined) this.remove(pod);
-    const waiting = { pod, attempts: 0, since: this.#clock.now(), rejectedBy: [], notBefore: 0, place: 'aside' as const };
+    const waiting = {
+      pod,
+      attempts: 0,
+      since: this.#clock.now(),
+      rejectedBy: [],
+      notBefore: 0,
+      place: 'aside' as const,
+    };
     this.#known.set(key, waiting);
     this.#enter(waiting);
   }
@@ -109,10 +119,14 @@ export class SchedulingQueue {
     this.#wake?.();
   }
 
-  #canHelp(waiting: Waiting, event: ClusterEvent, old: Node | Pod | undefined, object: Node | Pod | undefined): boolean {
+  #canHelp(
+    waiting: Waiting,
+    event: ClusterEvent,
+    old: Node | Pod | undefined,
+    object: Node | Pod | undefined,
+  ): boolean {
     return waiting.rejectedBy.some(
-      (plugin) =>
-        (plugin.events?.includes(event) ?? true) && (plugin.helps?.(waiting.pod, event, old, object) ?? true),
+      (plugin) => (plugin.events?.includes(event) ?? true) && (plugin.helps?.(waiting.pod, event, old, object) ?? true),
     );
   }
 

@@ -49,7 +49,10 @@ export class NodeInfo {
 
 export function hostPortsOf(pod: Pod): string[] {
   const held: string[] = [];
-  for (const { ports } of [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always')])
+  for (const { ports } of [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),
+  ])
     for (const { hostPort, hostIP, protocol } of ports ?? [])
       if (hostPort) held.push(`${protocol ?? 'TCP'}/${hostIP || '0.0.0.0'}/${hostPort}`);
   return held;

@@ -40,7 +40,10 @@ export interface Cluster extends AsyncDisposable {
    * Waits until `check` gives something (or stops throwing), moving virtual time on as far as `within` milliseconds. Rejects with the last
    * error, or with `what`.
    */
-  eventually<T>(check: () => T | Promise<T>, options?: { within?: number; what?: string }): Promise<NonNullable<T>>;
+  eventually<T>(
+    check: () => T | Promise<T>,
+    options?: { within?: number; what?: string },
+  ): Promise<Exclude<NonNullable<T>, false>>;
   /** Opens an HTTPS port on loopback for clients that are not ours, and returns a kubeconfig for it. */
   listen(): Promise<{ port: number; kubeconfig: string; authority: KeyPair; admin: KeyPair }>;
 }
@@ -121,7 +124,7 @@ async function eventually<T>(
   clock: Clock,
   check: () => T | Promise<T>,
   { within = 60_000, what = 'what was waited for did not come about' }: { within?: number; what?: string } = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const virtual = clock instanceof VirtualClock ? clock : undefined;
   const until = clock.now() + within;
   let last: unknown;
@@ -129,13 +132,14 @@ async function eventually<T>(
     try {
       if (virtual) await settle();
       const found = await check();
-      if (found !== undefined && found !== null && found !== false) return found as NonNullable<T>;
+      if (found !== undefined && found !== null && found !== false) return found as Exclude<NonNullable<T>, false>;
       last = undefined;
     } catch (error) {
       last = error;
     }
     if (clock.now() >= until) throw last ?? new Error(`${what} within ${within} ms`);
-    if (virtual) await virtual.advance(Math.max(1, Math.min((virtual.next() ?? until) - virtual.now(), until - virtual.now())));
+    if (virtual)
+      await virtual.advance(Math.max(1, Math.min((virtual.next() ?? until) - virtual.now(), until - virtual.now())));
     else await clock.sleep(20);
   }
 }
@@ -144,8 +148,18 @@ async function listen(apiserver: Apiserver): Promise<Awaited<ReturnType<Cluster[
   const now = Date.now();
   const validity = { notBefore: now - 3600_000, notAfter: now + 24 * 3600_000 };
   const authority = createAuthority('glasshouse-testing', now);
-  const server = issue(authority, { commonName: 'kube-apiserver', hosts: ['127.0.0.1', 'localhost'], uses: ['server'], ...validity });
-  const user = issue(authority, { commonName: admin.name, organizations: ['system:masters'], uses: ['client'], ...validity });
+  const server = issue(authority, {
+    commonName: 'kube-apiserver',
+    hosts: ['127.0.0.1', 'localhost'],
+    uses: ['server'],
+    ...validity,
+  });
+  const user = issue(authority, {
+    commonName: admin.name,
+    organizations: ['system:masters'],
+    uses: ['client'],
+    ...validity,
+  });
   const { port } = await apiserver.listen({
     certificate: server.certificate,
     key: server.key,

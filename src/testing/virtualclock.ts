@@ -66,7 +66,10 @@ export class VirtualClock implements Clock {
   /** When the next timer is due; undefined when there is none. */
   next(): number | undefined {
     this.#pending = this.#pending.filter((one) => !one.cancelled);
-    return this.#pending.reduce<number | undefined>((least, { at }) => (least === undefined || at < least ? at : least), undefined);
+    return this.#pending.reduce<number | undefined>(
+      (least, { at }) => (least === undefined || at < least ? at : least),
+      undefined,
+    );
   }
 
   /** Moves on by so much, firing what comes due, in order, and letting each have its consequences. */

@@ -4,7 +4,25 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const applets = ['sh', 'cat', 'echo', 'env', 'hostname', 'httpd', 'id', 'ls', 'mkdir', 'nc', 'nslookup', 'ps', 'sleep', 'test', 'touch', 'true', 'wget'];
+const applets = [
+  'sh',
+  'cat',
+  'echo',
+  'env',
+  'hostname',
+  'httpd',
+  'id',
+  'ls',
+  'mkdir',
+  'nc',
+  'nslookup',
+  'ps',
+  'sleep',
+  'test',
+  'touch',
+  'true',
+  'wget',
+];
 
 /** Returns the archive's file. */
 export function busyboxArchive(directory: string, name: string): string {
@@ -16,7 +34,9 @@ export function busyboxArchive(directory: string, name: string): string {
   for (const applet of applets) symlinkSync('busybox', join(tree, 'bin', applet));
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n');
   execFileSync('tar', ['-C', tree, '-cf', join(directory, 'layer.tar'), '.']);
-  const digest = createHash('sha256').update(readFileSync(join(directory, 'layer.tar'))).digest('hex');
+  const digest = createHash('sha256')
+    .update(readFileSync(join(directory, 'layer.tar')))
+    .digest('hex');
   const config = {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',

@@ -39,7 +39,12 @@ export async function startGlass({ runtime, uid }: GlassOptions): Promise<Glass>
   const env = { ...process.env, HOME: join(home, 'home'), GLASS_HOME: home, NODE_TEST_CONTEXT: undefined };
   const up = async () => {
     const args = [main, 'up', '--port', '0', '--data-dir', directory, '--kubeconfig', kubeconfig, '--runtime', runtime];
-    const child = spawn(process.execPath, args, { env: env as NodeJS.ProcessEnv, uid, gid: uid, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, {
+      env: env as NodeJS.ProcessEnv,
+      uid,
+      gid: uid,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let printed = '';
     await new Promise<void>((resolve, reject) => {
       const take = (chunk: Buffer) => {

@@ -54,7 +54,10 @@ inside(import.meta.url, ['crun', 'busybox'], 180, () => {
       core = config.makeApiClient(CoreV1Api);
       await core.createNamespacedService({
         namespace,
-        body: { metadata: { name: 'walk', namespace }, spec: { selector: labels, type: 'NodePort', ports: [{ port: 80, targetPort: 'http' }] } },
+        body: {
+          metadata: { name: 'walk', namespace },
+          spec: { selector: labels, type: 'NodePort', ports: [{ port: 80, targetPort: 'http' }] },
+        },
       });
       await apps.createNamespacedDeployment({ namespace, body: deployment });
     });
@@ -106,7 +109,8 @@ inside(import.meta.url, ['crun', 'busybox'], 180, () => {
 
     test('kubectl sees the same, and can run a program beside the container’s own', async (t) => {
       if (!onPath('kubectl')) return t.skip('kubectl is not on the PATH');
-      const kubectl = async (...args: string[]) => (await execute('kubectl', ['--kubeconfig', glass.kubeconfig, ...args])).stdout;
+      const kubectl = async (...args: string[]) =>
+        (await execute('kubectl', ['--kubeconfig', glass.kubeconfig, ...args])).stdout;
       assert.match(await kubectl('get', 'deployment', 'walk'), /walk\s+2\/2\s+2\s+2/);
       const [pod] = await pods();
       const name = pod!.metadata!.name!;

@@ -27,7 +27,9 @@ async function stopProcess(places: Places): Promise<void> {
     await sleep(50);
     if (readRun(places)?.pid !== run.pid && !alive(run.pid)) return;
   }
-  throw new Failure(`process ${run.pid} did not stop within ${patience / 1000} s: look at ${places.log}, or end it with "kill -9 ${run.pid}"`);
+  throw new Failure(
+    `process ${run.pid} did not stop within ${patience / 1000} s: look at ${places.log}, or end it with "kill -9 ${run.pid}"`,
+  );
 }
 
 function alive(pid: number): boolean {

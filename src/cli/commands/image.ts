@@ -15,7 +15,13 @@ export async function build(
   flags: Flags & { tag: string; file?: string; base?: string },
 ): Promise<void> {
   const images = await open(platform, flags);
-  const { name } = await images.build({ context: directory, dockerfile: flags.file, name: flags.tag, base: flags.base, progress: say });
+  const { name } = await images.build({
+    context: directory,
+    dockerfile: flags.file,
+    name: flags.tag,
+    base: flags.base,
+    progress: say,
+  });
   out(name);
 }
 

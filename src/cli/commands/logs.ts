@@ -12,7 +12,8 @@ export async function logs(
   flags: { dataDir?: string; follow?: boolean; tail: string; namespace: string },
 ): Promise<void> {
   const places = placesOf(flags.dataDir);
-  if (readRun(places) === undefined) throw new Failure(`no cluster runs from ${places.root}: start one with "glass up"`);
+  if (readRun(places) === undefined)
+    throw new Failure(`no cluster runs from ${places.root}: start one with "glass up"`);
   const client = await platform.connect(places.kubeconfig);
   const selection = { namespace: flags.namespace, labelSelector: `app=${app}` };
   const following = new Map<string, Promise<void>>();
@@ -21,7 +22,8 @@ export async function logs(
     const prefix = `${name} `;
     const query = { follow: flags.follow === true, tailLines: Number(flags.tail) };
     const lines = async () => {
-      for await (const line of platform.podLogs(places.kubeconfig, { namespace: flags.namespace, name, ...query })) out(prefix + line);
+      for await (const line of platform.podLogs(places.kubeconfig, { namespace: flags.namespace, name, ...query }))
+        out(prefix + line);
     };
     following.set(
       name,
@@ -29,9 +31,15 @@ export async function logs(
     );
   };
   const list = await client.list(pods, selection);
-  if (list.items.length === 0 && !flags.follow) throw new Failure(`no pods of ${app} in namespace ${flags.namespace}: "kubectl get pods --show-labels" shows what there is`);
+  if (list.items.length === 0 && !flags.follow)
+    throw new Failure(
+      `no pods of ${app} in namespace ${flags.namespace}: "kubectl get pods --show-labels" shows what there is`,
+    );
   for (const pod of list.items) follow(pod.metadata.name!);
   if (!flags.follow) return void (await Promise.all(following.values()));
-  for await (const { type, object } of client.watch(pods, { ...selection, resourceVersion: list.metadata.resourceVersion }))
+  for await (const { type, object } of client.watch(pods, {
+    ...selection,
+    resourceVersion: list.metadata.resourceVersion,
+  }))
     if (type !== 'DELETED' && object.status?.phase === 'Running') follow(object.metadata.name!);
 }

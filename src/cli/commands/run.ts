@@ -24,7 +24,8 @@ export interface RunFlags {
 
 export async function run(platform: Platform, directory: string, flags: RunFlags): Promise<void> {
   const places = placesOf(flags.dataDir);
-  if (readRun(places) === undefined) throw new Failure(`no cluster runs from ${places.root}: start one with "glass up"`);
+  if (readRun(places) === undefined)
+    throw new Failure(`no cluster runs from ${places.root}: start one with "glass up"`);
   const client = await platform.connect(places.kubeconfig);
   await release(platform, client, directory, flags);
   if (!flags.watch) return;
@@ -43,7 +44,8 @@ async function release(platform: Platform, client: Client, directory: string, fl
     progress: (line) => say(dim(line)),
   });
   const port = flags.port === undefined ? built.port : Number(flags.port);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new UsageError(`--port ${flags.port}: a port number is expected`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UsageError(`--port ${flags.port}: a port number is expected`);
   const replicas = flags.replicas === undefined ? undefined : Number(flags.replicas);
   if (replicas !== undefined && !(Number.isInteger(replicas) && replicas >= 0))
     throw new UsageError(`--replicas ${flags.replicas}: a whole number is expected`);
@@ -59,8 +61,13 @@ async function release(platform: Platform, client: Client, directory: string, fl
 }
 
 function nameOf(directory: string): string {
-  const name = basename(resolve(directory)).toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 50);
-  if (!/^[a-z]/.test(name)) throw new UsageError(`no name can be made of ${JSON.stringify(directory)}: give one with --name`);
+  const name = basename(resolve(directory))
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 50);
+  if (!/^[a-z]/.test(name))
+    throw new UsageError(`no name can be made of ${JSON.stringify(directory)}: give one with --name`);
   return name;
 }
 
@@ -94,7 +101,9 @@ async function untilReleased(client: Client, name: string, generation: number, d
 /** What its newest pod says is wrong. */
 async function reasonOf(client: Client, name: string): Promise<string> {
   const { items } = await client.list(pods, { namespace: 'default', labelSelector: `app=${name}` });
-  const newest = items.toSorted((a, b) => String(b.metadata.creationTimestamp).localeCompare(String(a.metadata.creationTimestamp)))[0];
+  const newest = items.toSorted((a, b) =>
+    String(b.metadata.creationTimestamp).localeCompare(String(a.metadata.creationTimestamp)),
+  )[0];
   if (newest === undefined) return 'it has no pods yet';
   const waiting = newest.status?.containerStatuses?.[0]?.state?.waiting;
   const ended = newest.status?.containerStatuses?.[0]?.lastState?.terminated;
@@ -111,7 +120,8 @@ async function untilAnswers(url: string, deadline: number): Promise<void> {
       await answer.body?.cancel();
       return;
     } catch {
-      if (Date.now() > deadline) throw new Failure(`${url} does not answer: does the program listen on the port that PORT names?`);
+      if (Date.now() > deadline)
+        throw new Failure(`${url} does not answer: does the program listen on the port that PORT names?`);
       await sleep(20);
     }
   }

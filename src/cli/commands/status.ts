@@ -23,7 +23,10 @@ export async function status(platform: Platform, flags: { dataDir?: string; outp
     runtime: run.runtime,
     startedAt: run.startedAt,
     nodes: { ready: ready.length, total: nodeList.items.length },
-    pods: { running: podList.items.filter((pod) => pod.status?.phase === 'Running').length, total: podList.items.length },
+    pods: {
+      running: podList.items.filter((pod) => pod.status?.phase === 'Running').length,
+      total: podList.items.length,
+    },
     problems: wrong,
   };
   if (flags.output === 'json') return out(JSON.stringify(found, null, 2));

@@ -47,12 +47,14 @@ function refuseSecond(places: Places): void {
 function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOptions {
   const whole = (name: string, value: string, most: number): number => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || number > most) throw new UsageError(`--${name} ${value}: a whole number from 0 to ${most} is expected`);
+    if (!/^\d+$/.test(value) || number > most)
+      throw new UsageError(`--${name} ${value}: a whole number from 0 to ${most} is expected`);
     return number;
   };
   if (!['auto', 'oci', 'process', 'sim'].includes(flags.runtime))
     throw new UsageError(`--runtime ${flags.runtime}: choose auto, oci, process or sim`);
-  if (flags.store.startsWith('etcd:')) throw new UsageError(`--store ${flags.store}: the etcd driver is not built yet; use embedded or memory`);
+  if (flags.store.startsWith('etcd:'))
+    throw new UsageError(`--store ${flags.store}: the etcd driver is not built yet; use embedded or memory`);
   if (flags.store !== 'embedded' && flags.store !== 'memory')
     throw new UsageError(`--store ${flags.store}: choose embedded or memory`);
   return {

@@ -40,7 +40,8 @@ export const interPodAffinity: Plugin = {
   filter({ pod, state }, { node }) {
     const { affinity, antiAffinity, near, far, unwelcome } = state.get(name) as State;
     const labels = node.metadata.labels ?? {};
-    const has = (counts: Map<string, number>, key: string) => labels[key] !== undefined && (counts.get(labels[key]) ?? 0) > 0;
+    const has = (counts: Map<string, number>, key: string) =>
+      labels[key] !== undefined && (counts.get(labels[key]) ?? 0) > 0;
     if (affinity.length > 0) {
       const satisfied = affinity.every((term, i) => has(near[i]!, term.topologyKey));
       // the first of a group that wants to be together may go anywhere that has the label
@@ -72,7 +73,10 @@ export const interPodAffinity: Plugin = {
         for (const other of node.pods.values())
           for (const { term, weight } of own) if (term.matches(other)) add(node, term.topologyKey, weight);
       for (const other of node.withAffinity) {
-        for (const { term, weight } of [...preferred(cycle, other, 'podAffinity', 1), ...preferred(cycle, other, 'podAntiAffinity', -1)])
+        for (const { term, weight } of [
+          ...preferred(cycle, other, 'podAffinity', 1),
+          ...preferred(cycle, other, 'podAntiAffinity', -1),
+        ])
           if (term.matches(pod)) add(node, term.topologyKey, weight);
         for (const term of required(cycle, other, 'podAffinity')) if (term.matches(pod)) add(node, term.topologyKey, 1);
       }
@@ -103,8 +107,12 @@ function required(cycle: Cycle, pod: Pod, field: 'podAffinity' | 'podAntiAffinit
 }
 
 function preferred(cycle: Cycle, pod: Pod, field: 'podAffinity' | 'podAntiAffinity', sign: 1 | -1) {
-  const terms: WeightedPodAffinityTerm[] = pod.spec.affinity?.[field]?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-  return terms.map(({ podAffinityTerm, weight }) => ({ term: termOf(cycle, pod, podAffinityTerm), weight: sign * weight }));
+  const terms: WeightedPodAffinityTerm[] =
+    pod.spec.affinity?.[field]?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return terms.map(({ podAffinityTerm, weight }) => ({
+    term: termOf(cycle, pod, podAffinityTerm),
+    weight: sign * weight,
+  }));
 }
 
 function termOf({ snapshot }: Cycle, pod: Pod, term: PodAffinityTerm): Term {
@@ -141,7 +149,8 @@ function countMatching(nodes: readonly NodeInfo[], term: Term): Map<string, numb
     const value = node.metadata.labels?.[term.topologyKey];
     if (value === undefined) continue;
     for (const pod of pods.values())
-      if (pod.metadata.deletionTimestamp === undefined && term.matches(pod)) counts.set(value, (counts.get(value) ?? 0) + 1);
+      if (pod.metadata.deletionTimestamp === undefined && term.matches(pod))
+        counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;
 }

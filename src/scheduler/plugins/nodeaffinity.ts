@@ -46,12 +46,15 @@ export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
   weight: 2,
   filter: ({ pod }, { node }) =>
-    fitsNode(pod, node) ? undefined : { reason: "node(s) didn't match Pod's node affinity/selector", unresolvable: true },
+    fitsNode(pod, node)
+      ? undefined
+      : { reason: "node(s) didn't match Pod's node affinity/selector", unresolvable: true },
   preScore: ({ pod }) =>
     (pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
   score({ pod }, { node }) {
     let score = 0;
-    for (const { preference, weight } of pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
+    for (const { preference, weight } of pod.spec.affinity?.nodeAffinity
+      ?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
       if (matchesTerm(preference, node)) score += weight;
     return score;
   },

@@ -42,7 +42,9 @@ export const nodeResourcesBalancedAllocation: Plugin = {
   score({ pod }, node) {
     const shares = ['cpu', 'memory'].flatMap((resource) => {
       const capacity = node.allocatable[resource] ?? 0;
-      return capacity === 0 ? [] : [Math.min(1, ((node.requested[resource] ?? 0) + (requestsOf(pod)[resource] ?? 0)) / capacity)];
+      return capacity === 0
+        ? []
+        : [Math.min(1, ((node.requested[resource] ?? 0) + (requestsOf(pod)[resource] ?? 0)) / capacity)];
     });
     const spread = shares.length < 2 ? 0 : Math.abs(shares[0]! - shares[1]!) / 2;
     return Math.floor((1 - spread) * maxScore);
@@ -56,6 +58,7 @@ function scoredUse(pod: Pod, node: NodeInfo, resource: string): number {
   const asked = requestsOf(pod)[resource];
   let unasked = 0;
   if (node.pods.size < 1000)
-    for (const other of node.pods.values()) if (requestsOf(other)[resource] === undefined) unasked += assumed[resource]!;
+    for (const other of node.pods.values())
+      if (requestsOf(other)[resource] === undefined) unasked += assumed[resource]!;
   return (node.requested[resource] ?? 0) + unasked + (asked ?? assumed[resource]!);
 }

@@ -28,7 +28,10 @@ export const podTopologySpread: Plugin = {
     for (const constraint of state.get('PodTopologySpread') as Counted[]) {
       const domain = node.metadata.labels?.[constraint.topologyKey];
       if (domain === undefined)
-        return { reason: "node(s) didn't match pod topology spread constraints (missing required label)", unresolvable: true };
+        return {
+          reason: "node(s) didn't match pod topology spread constraints (missing required label)",
+          unresolvable: true,
+        };
       const fewest = constraint.counts.size < constraint.minDomains ? 0 : Math.min(...constraint.counts.values());
       const skew = (constraint.counts.get(domain) ?? 0) + constraint.selfMatch - fewest;
       if (skew > constraint.maxSkew) return { reason: "node(s) didn't match pod topology spread constraints" };
@@ -87,7 +90,12 @@ function withMatchLabelKeys(constraint: TopologySpreadConstraint, pod: Pod): Lab
   return { ...constraint.labelSelector, matchLabels };
 }
 
-function count(cycle: Cycle, raw: TopologySpreadConstraint, { topologyKey, selector, counts }: Constraint, nodes: readonly NodeInfo[]): void {
+function count(
+  cycle: Cycle,
+  raw: TopologySpreadConstraint,
+  { topologyKey, selector, counts }: Constraint,
+  nodes: readonly NodeInfo[],
+): void {
   const { pod } = cycle;
   for (const info of nodes) {
     const domain = info.node.metadata.labels?.[topologyKey];

@@ -19,7 +19,8 @@ export const taintToleration: Plugin = {
     const tolerations: Toleration[] = pod.spec.tolerations ?? [];
     const taint = node.spec?.taints?.find(
       (one: Taint) =>
-        (one.effect === 'NoSchedule' || one.effect === 'NoExecute') && !tolerations.some((each) => tolerates(each, one)),
+        (one.effect === 'NoSchedule' || one.effect === 'NoExecute') &&
+        !tolerations.some((each) => tolerates(each, one)),
     );
     if (taint === undefined) return undefined;
     return { reason: `node(s) had untolerated taint(s)`, unresolvable: true };
