@@ -15,3 +15,6 @@ export { parseDockerConfig, type RegistryAuth } from './registry/credentials.ts'
 export type { Progress } from './registry/pull.ts';
 export type { RootfsDriver } from './rootfs.ts';
 export type { Platform } from './spec.ts';
+export { type BuildOptions, buildImage } from './build/build.ts';
+export { DockerfileError } from './build/dockerfile.ts';
+export type { RunCommand, RunRequest } from './build/run.ts';

@@ -1,4 +1,5 @@
 /** Writes tar streams. The same entries in the same order give the same bytes. */
+import { createReadStream } from 'node:fs';
 import { padding, type TarEntry, writeHeader } from './header.ts';
 
 export interface TarPart {
@@ -50,4 +51,9 @@ export function filePart(name: string, content: string | Uint8Array, more: Parti
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.byteLength > 0) yield bytes;
+}
+
+/** The content of a file, opened when it is read. */
+export async function* fileBody(file: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(file, { highWaterMark: 256 << 10 }) as AsyncIterable<Buffer>;
 }
