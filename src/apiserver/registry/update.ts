@@ -5,6 +5,7 @@ import {
   applyJsonPatch,
   applyMergePatch,
   applyPatch,
+  applyStrategicPatch,
 
   cause,
   cloneJson,
@@ -75,7 +76,7 @@ function patched(call: ResourceCall, current: AnyObject): unknown {
       return cloneJson(applyMergePatch(current, body));
     default:
       if (!isObject(body)) throw StatusError.badRequest('a strategic merge patch must be an object');
-      throw StatusError.unsupportedMediaType("strategic merge");
+      return cloneJson(applyStrategicPatch(current, body, call.served.kind.schema));
   }
 }
 
