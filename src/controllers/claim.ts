@@ -36,31 +36,40 @@ async function adopt<T extends KubeObject>(
   object: T,
 ): Promise<T | undefined> {
   // what the cache shows may be over: only an owner that is there, and stays, adopts
-  const live = await client.get<KubeObject>(ownerResource, { name: owner.metadata.name!, namespace: owner.metadata.namespace! });
+  const live = await client.get<KubeObject>(ownerResource, {
+    name: owner.metadata.name!,
+    namespace: owner.metadata.namespace!,
+  });
   if (live.metadata.uid !== owner.metadata.uid || live.metadata.deletionTimestamp !== undefined) return undefined;
   const references = [...(object.metadata.ownerReferences ?? []), controllerRef(ownerResource, owner)];
   return write(client.patch(resource, refOf(object), patchOf(object, references)));
 }
 
-async function release<T extends KubeObject>({ client }: ReconcileContext, resource: Resource<T>, owner: KubeObject, object: T): Promise<void> {
+async function release<T extends KubeObject>(
+  { client }: ReconcileContext,
+  resource: Resource<T>,
+  owner: KubeObject,
+  object: T,
+): Promise<void> {
   const references = (object.metadata.ownerReferences ?? []).filter((one) => one.uid !== owner.metadata.uid);
   await write(client.patch(resource, refOf(object), patchOf(object, references)));
 }
 
 function patchOf(object: KubeObject, ownerReferences: unknown[]) {
-  return { type: 'merge' as const, body: { metadata: { uid: object.metadata.uid, ownerReferences } } };
+  const { uid, resourceVersion } = object.metadata;
+  return { type: 'merge' as const, body: { metadata: { uid, resourceVersion, ownerReferences } } };
 }
 
 export function refOf({ metadata }: KubeObject): { name: string; namespace: string } {
   return { name: metadata.name!, namespace: metadata.namespace! };
 }
 
-/** Undefined when it is gone or somebody else's by now. */
+/** Undefined when it is gone. Changed meanwhile is an error: who counts what is its own must look again first. */
 async function write<T>(made: Promise<T>): Promise<T | undefined> {
   try {
     return await made;
   } catch (error) {
-    if (isStatusError(error, 'NotFound', 'Conflict', 'Invalid')) return undefined;
+    if (isStatusError(error, 'NotFound')) return undefined;
     throw error;
   }
 }

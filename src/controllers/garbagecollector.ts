@@ -5,7 +5,14 @@
  */
 import { kindOfGvk, kinds } from '../api/index.ts';
 import type { Controller, ReconcileContext, Watched } from '../client/index.ts';
-import { type AnyObject, isStatusError, type KubeObject, type OwnerReference, parseApiVersion, type Resource } from '../machinery/index.ts';
+import {
+  type AnyObject,
+  isStatusError,
+  type KubeObject,
+  type OwnerReference,
+  parseApiVersion,
+  type Resource,
+} from '../machinery/index.ts';
 
 const foreground = 'foregroundDeletion';
 const orphan = 'orphan';
@@ -67,11 +74,16 @@ function matters(old: AnyObject | undefined, object: AnyObject | undefined): boo
 function concerned(resource: Resource, object: AnyObject, context: ReconcileContext): string[] {
   const keys = [keyOf(resource, object)];
   for (const other of collected)
-    for (const dependent of context.lister<AnyObject>(other).ownedBy(object.metadata.uid!)) keys.push(keyOf(other, dependent));
+    for (const dependent of context.lister<AnyObject>(other).ownedBy(object.metadata.uid!))
+      keys.push(keyOf(other, dependent));
   for (const owner of object.metadata.ownerReferences ?? []) {
     const known = resourceOf(owner);
     if (owner.blockOwnerDeletion && known !== undefined)
-      keys.push(keyOf(known, { metadata: { name: owner.name, namespace: known.namespaced ? object.metadata.namespace : undefined } }));
+      keys.push(
+        keyOf(known, {
+          metadata: { name: owner.name, namespace: known.namespaced ? object.metadata.namespace : undefined },
+        }),
+      );
   }
   return keys;
 }
@@ -105,7 +117,11 @@ async function collect(resource: Resource, object: AnyObject, context: Reconcile
 }
 
 /** `waiting`: it is being deleted and waits for this one. `solid`: it is there, or nobody can tell. */
-async function stateOf(owner: OwnerReference, object: AnyObject, context: ReconcileContext): Promise<'gone' | 'waiting' | 'solid'> {
+async function stateOf(
+  owner: OwnerReference,
+  object: AnyObject,
+  context: ReconcileContext,
+): Promise<'gone' | 'waiting' | 'solid'> {
   const resource = resourceOf(owner);
   if (resource === undefined) return 'solid';
   const namespace = resource.namespaced ? object.metadata.namespace : undefined;
@@ -113,13 +129,18 @@ async function stateOf(owner: OwnerReference, object: AnyObject, context: Reconc
   if (resource.namespaced && namespace === undefined) return 'solid';
   const key = namespace ? `${namespace}/${owner.name}` : owner.name;
   const cached = byId.has(idOf(resource)) ? context.lister<AnyObject>(resource).get(key) : undefined;
-  const known = cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
+  const known =
+    cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
   if (known?.metadata.uid !== owner.uid) return 'gone';
   const waits = known.metadata.deletionTimestamp !== undefined && known.metadata.finalizers?.includes(foreground);
   return waits ? 'waiting' : 'solid';
 }
 
-async function live(resource: Resource, ref: { name: string; namespace?: string }, { client }: ReconcileContext): Promise<AnyObject | undefined> {
+async function live(
+  resource: Resource,
+  ref: { name: string; namespace?: string },
+  { client }: ReconcileContext,
+): Promise<AnyObject | undefined> {
   try {
     return await client.get<AnyObject>(resource, ref);
   } catch (error) {
@@ -144,7 +165,8 @@ async function endDependents(resource: Resource, owner: AnyObject, context: Reco
   );
   if (blocking.length === 0) return dropFinalizer(resource, owner, foreground, context);
   for (const dependent of dependents)
-    if (dependent.object.metadata.deletionTimestamp === undefined) await collect(dependent.resource, dependent.object, context);
+    if (dependent.object.metadata.deletionTimestamp === undefined)
+      await collect(dependent.resource, dependent.object, context);
 }
 
 async function orphanDependents(resource: Resource, owner: AnyObject, context: ReconcileContext): Promise<void> {
@@ -155,23 +177,52 @@ async function orphanDependents(resource: Resource, owner: AnyObject, context: R
   await dropFinalizer(resource, owner, orphan, context);
 }
 
-async function keepOwners(resource: Resource, object: AnyObject, owners: OwnerReference[], { client }: ReconcileContext): Promise<void> {
-  const body = { metadata: { uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion, ownerReferences: owners.length > 0 ? owners : null } };
+async function keepOwners(
+  resource: Resource,
+  object: AnyObject,
+  owners: OwnerReference[],
+  { client }: ReconcileContext,
+): Promise<void> {
+  const body = {
+    metadata: {
+      uid: object.metadata.uid,
+      resourceVersion: object.metadata.resourceVersion,
+      ownerReferences: owners.length > 0 ? owners : null,
+    },
+  };
   await client.patch(resource, refOf(object), { type: 'merge', body }).catch(ignoreGone);
 }
 
-async function dropFinalizer(resource: Resource, object: AnyObject, finalizer: string, { client }: ReconcileContext): Promise<void> {
+async function dropFinalizer(
+  resource: Resource,
+  object: AnyObject,
+  finalizer: string,
+  { client }: ReconcileContext,
+): Promise<void> {
   const finalizers = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
-  const body = { metadata: { uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null } };
+  const body = {
+    metadata: {
+      uid: object.metadata.uid,
+      resourceVersion: object.metadata.resourceVersion,
+      finalizers: finalizers.length > 0 ? finalizers : null,
+    },
+  };
   await client.patch(resource, refOf(object), { type: 'merge', body }).catch(ignoreGone);
 }
 
-async function remove(resource: Resource, object: AnyObject, propagationPolicy: 'Background' | 'Foreground', { client }: ReconcileContext): Promise<void> {
+async function remove(
+  resource: Resource,
+  object: AnyObject,
+  propagationPolicy: 'Background' | 'Foreground',
+  { client }: ReconcileContext,
+): Promise<void> {
   const { uid, resourceVersion } = object.metadata;
-  await client.delete(resource, refOf(object), { propagationPolicy, preconditions: { uid, resourceVersion } }).catch((error: unknown) => {
-    // it changed meanwhile: its news comes by the watch
-    if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
-  });
+  await client
+    .delete(resource, refOf(object), { propagationPolicy, preconditions: { uid, resourceVersion } })
+    .catch((error: unknown) => {
+      // it changed meanwhile: its news comes by the watch
+      if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
+    });
 }
 
 function refOf({ metadata }: AnyObject): { name: string; namespace?: string } {

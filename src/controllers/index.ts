@@ -4,7 +4,7 @@
  */
 import type { Controller } from '../client/index.ts';
 import { deploymentController } from './deployment/index.ts';
-import { endpointsController, endpointSliceController } from './endpoints/index.ts';
+import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
 import { namespaceController } from './namespace.ts';
 import { nodeLifecycle } from './nodelifecycle.ts';
@@ -27,6 +27,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     replicaSetController,
     endpointSliceController,
     endpointsController,
+    endpointSliceMirroring,
     garbageCollector(),
     podGarbageCollector(),
     nodeLifecycle(),

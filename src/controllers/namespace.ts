@@ -49,7 +49,11 @@ async function empty(namespace: string, { client }: ReconcileContext): Promise<s
   return left;
 }
 
-async function tell(namespace: Namespace & KubeObject, left: readonly string[], { client, clock }: ReconcileContext): Promise<void> {
+async function tell(
+  namespace: Namespace & KubeObject,
+  left: readonly string[],
+  { client, clock }: ReconcileContext,
+): Promise<void> {
   const message = `Some resources are remaining: ${left.join(', ')}`;
   const conditions: AnyObject['conditions'] = namespace.status?.conditions ?? [];
   if (conditions.some((one: { message?: string }) => one.message === message)) return;
@@ -62,7 +66,9 @@ async function tell(namespace: Namespace & KubeObject, left: readonly string[], 
   };
   const others = conditions.filter((one: { type: string }) => one.type !== condition.type);
   const status = { ...namespace.status, conditions: [...others, condition] };
-  await client.update(namespaces as Resource<any>, { ...namespace, status }, { subresource: 'status' }).catch(ignoreGone);
+  await client
+    .update(namespaces as Resource<any>, { ...namespace, status }, { subresource: 'status' })
+    .catch(ignoreGone);
 }
 
 function ignoreGone(error: unknown): void {

@@ -110,7 +110,10 @@ async function setTaints(node: Node, { client, clock }: ReconcileContext): Promi
   const added = wanted.filter((taint) => !current.some((one) => same(one, taint)));
   if (kept.length === current.length && added.length === 0) return;
   const now = formatTime(clock.now());
-  const taints = [...kept, ...added.map((taint) => (taint.effect === 'NoExecute' ? { ...taint, timeAdded: now } : taint))];
+  const taints = [
+    ...kept,
+    ...added.map((taint) => (taint.effect === 'NoExecute' ? { ...taint, timeAdded: now } : taint)),
+  ];
   await client.update(nodes, { ...node, spec: { ...node.spec, taints } } as Node);
 }
 
@@ -124,7 +127,8 @@ function taintsFor(node: Node): Taint[] {
     if (readyOf(node) !== undefined) taints.push({ key, effect: 'NoExecute' });
   }
   for (const { type, status } of (node.status?.conditions ?? []) as Condition[])
-    if (status === 'True' && conditionTaints[type] !== undefined) taints.push({ key: conditionTaints[type], effect: 'NoSchedule' });
+    if (status === 'True' && conditionTaints[type] !== undefined)
+      taints.push({ key: conditionTaints[type], effect: 'NoSchedule' });
   if (node.spec?.unschedulable) taints.push({ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' });
   return taints;
 }
@@ -142,7 +146,12 @@ async function evict(node: Node, context: ReconcileContext): Promise<number> {
       next = Math.min(next, left);
       continue;
     }
-    context.events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`);
+    context.events.event(
+      pod,
+      'Normal',
+      'TaintManagerEviction',
+      `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+    );
     const ref = { name: pod.metadata.name!, namespace: pod.metadata.namespace! };
     await context.client.delete(pods, ref, { preconditions: { uid: pod.metadata.uid! } }).catch((error: unknown) => {
       if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
@@ -172,7 +181,9 @@ async function markPodsNotReady(node: Node, context: ReconcileContext): Promise<
     const ready = conditions.find((one) => one.type === 'Ready');
     if (ready?.status !== 'True') continue;
     const now = formatTime(context.clock.now());
-    const changed = conditions.map((one) => (one === ready ? { ...one, status: 'False', reason: 'NodeNotReady', lastTransitionTime: now } : one));
+    const changed = conditions.map((one) =>
+      one === ready ? { ...one, status: 'False', reason: 'NodeNotReady', lastTransitionTime: now } : one,
+    );
     context.events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
     await context.client
       .update(pods, { ...pod, status: { ...pod.status, conditions: changed } } as Pod, { subresource: 'status' })
@@ -183,5 +194,7 @@ async function markPodsNotReady(node: Node, context: ReconcileContext): Promise<
 }
 
 function podsOn(node: Node, { informer }: ReconcileContext): readonly Pod[] {
-  return informer<Pod>(pods).indexBy('node', (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []))(node.metadata.name!);
+  return informer<Pod>(pods).indexBy('node', (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []))(
+    node.metadata.name!,
+  );
 }

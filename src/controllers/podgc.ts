@@ -39,7 +39,8 @@ export function podGarbageCollector(): Controller<Pod> {
 
 function reasonToEnd(pod: Pod, missing: Map<string, number>, { lister, clock }: ReconcileContext): string | undefined {
   const { nodeName } = pod.spec;
-  if (!nodeName) return pod.metadata.deletionTimestamp === undefined ? undefined : 'it has no node and is being deleted';
+  if (!nodeName)
+    return pod.metadata.deletionTimestamp === undefined ? undefined : 'it has no node and is being deleted';
   if (lister(nodes).get(nodeName) !== undefined) {
     missing.delete(nodeName);
     return undefined;

@@ -3,7 +3,7 @@ import { type Pod, pods, type ReplicaSet, replicaSets } from '../api/index.ts';
 import type { Controller, ReconcileContext } from '../client/index.ts';
 import { equalJson, formatTime, isStatusError, labelSelectorAsSelector, type Selector } from '../machinery/index.ts';
 import { claim, refOf } from './claim.ts';
-import { availableIn, endBefore, isActive, isReady, podFor } from './pods.ts';
+import { availableIn, endBefore, isActive, isReady, isTerminating, podFor } from './pods.ts';
 
 /** One pass makes or ends at most so many. */
 const burst = 500;
@@ -20,7 +20,8 @@ export const replicaSetController: Controller<ReplicaSet> = {
     const all = await claim<Pod>(context, replicaSets, set, selector, pods);
     const active = all.filter(isActive);
     let failure: Error | undefined;
-    if (set.metadata.deletionTimestamp === undefined) failure = await scale(set, active, context).catch((error: Error) => error);
+    if (set.metadata.deletionTimestamp === undefined)
+      failure = await scale(set, active, context).catch((error: Error) => error);
     const soonest = await writeStatus(set, failure, context);
     if (failure !== undefined) throw failure;
     return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest } : {};
@@ -54,22 +55,29 @@ async function create(set: ReplicaSet, count: number, { client, events }: Reconc
       events.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     } catch (error) {
       // the namespace goes, and all in it
-      const terminating = isStatusError(error, 'Forbidden') && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
+      const terminating =
+        isStatusError(error, 'Forbidden') &&
+        error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
       if (terminating) return;
       events.event(set, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
       throw error;
     }
   };
   for (let batch = 1, left = count; left > 0; left -= batch, batch = Math.min(left, batch * 2))
-    await Promise.all(Array.from({ length: batch }, one));
+    await allOf(Array.from({ length: batch }, one));
 }
 
-async function end(set: ReplicaSet, active: readonly Pod[], count: number, { client, events }: ReconcileContext): Promise<void> {
+async function end(
+  set: ReplicaSet,
+  active: readonly Pod[],
+  count: number,
+  { client, events }: ReconcileContext,
+): Promise<void> {
   const onNode = new Map<string, number>();
   for (const { spec } of active) onNode.set(spec.nodeName ?? '', (onNode.get(spec.nodeName ?? '') ?? 0) + 1);
   const crowd = (pod: Pod) => onNode.get(pod.spec.nodeName ?? '') ?? 0;
   const chosen = active.toSorted((a, b) => endBefore(a, b, crowd)).slice(0, count);
-  await Promise.all(
+  await allOf(
     chosen.map(async (pod) => {
       try {
         await client.delete(pods, refOf(pod), { preconditions: { uid: pod.metadata.uid! } });
@@ -83,6 +91,12 @@ async function end(set: ReplicaSet, active: readonly Pod[], count: number, { cli
   );
 }
 
+/** Waits for every one, also when one fails, so that the status counts what was done. */
+async function allOf(steps: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(steps)).find((each) => each.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
 /** Returns in how many milliseconds the next pod becomes available. */
 async function writeStatus(set: ReplicaSet, failure: Error | undefined, context: ReconcileContext): Promise<number> {
   const { client, clock, lister } = context;
@@ -93,21 +107,23 @@ async function writeStatus(set: ReplicaSet, failure: Error | undefined, context:
   const active = all.filter(isActive);
   const waits = active.map((pod) => availableIn(pod, minReady, now));
   const labeled = active.filter(({ metadata }) => template.every(([name, value]) => metadata.labels?.[name] === value));
-  const conditions = conditionsOf(set, failure, now);
+  const conditions = conditionsOf(set, failure, active.length, now);
   const status = {
     replicas: active.length,
     fullyLabeledReplicas: labeled.length,
     readyReplicas: active.filter(isReady).length,
     availableReplicas: waits.filter((wait) => wait === 0).length,
-    terminatingReplicas: all.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length,
+    terminatingReplicas: all.filter(isTerminating).length,
     observedGeneration: set.metadata.generation,
     ...(conditions.length > 0 && { conditions }),
   };
   const pending = waits.filter((wait) => wait > 0 && Number.isFinite(wait));
   if (!equalJson(withoutZeros(status), withoutZeros(set.status ?? {})))
-    await client.update<ReplicaSet>(replicaSets, { ...set, status } as ReplicaSet, { subresource: 'status' }).catch((error: unknown) => {
-      if (!isStatusError(error, 'NotFound')) throw error;
-    });
+    await client
+      .update<ReplicaSet>(replicaSets, { ...set, status } as ReplicaSet, { subresource: 'status' })
+      .catch((error: unknown) => {
+        if (!isStatusError(error, 'NotFound')) throw error;
+      });
   return Math.min(...pending);
 }
 
@@ -115,14 +131,14 @@ function withoutZeros(status: object): object {
   return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));
 }
 
-function conditionsOf(set: ReplicaSet, failure: Error | undefined, now: number) {
+function conditionsOf(set: ReplicaSet, failure: Error | undefined, active: number, now: number) {
   const others = (set.status?.conditions ?? []).filter((one) => one.type !== 'ReplicaFailure');
   if (failure === undefined) return others;
   const known = set.status?.conditions?.find((one) => one.type === 'ReplicaFailure');
   const condition = {
     type: 'ReplicaFailure',
     status: 'True' as const,
-    reason: 'FailedCreate',
+    reason: active > (set.spec!.replicas ?? 1) ? 'FailedDelete' : 'FailedCreate',
     message: failure.message,
     lastTransitionTime: known?.lastTransitionTime ?? formatTime(now),
   };

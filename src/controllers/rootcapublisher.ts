@@ -20,7 +20,8 @@ export function rootCAPublisher(clusterCA: string): Controller {
       const namespace = lister(namespaces).get(key);
       if (namespace === undefined || namespace.metadata.deletionTimestamp !== undefined) return;
       const found = lister<ConfigMap>(configMaps).get(`${key}/${name}`);
-      if (found === undefined) return create(client.create<ConfigMap>(configMaps, { metadata: { name, namespace: key }, data }));
+      if (found === undefined)
+        return create(client.create<ConfigMap>(configMaps, { metadata: { name, namespace: key }, data }));
       if (found.data?.['ca.crt'] === clusterCA) return;
       await client.update<ConfigMap>(configMaps, { ...found, data });
     },

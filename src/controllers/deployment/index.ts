@@ -3,7 +3,14 @@ import { type Deployment, deployments, type Pod, pods, type ReplicaSet, replicaS
 import type { Controller, ReconcileContext } from '../../client/index.ts';
 import { equalJson, isStatusError, labelSelectorAsSelector } from '../../machinery/index.ts';
 import { claim, refOf } from '../claim.ts';
-import { copiedAnnotations, countAnnotations, replicaSetFor, revisionAnnotation, revisionOf, sameTemplate } from './revision.ts';
+import {
+  copiedAnnotations,
+  countAnnotations,
+  replicaSetFor,
+  revisionAnnotation,
+  revisionOf,
+  sameTemplate,
+} from './revision.ts';
 import { boundsOf, isResize, newReplicas, oldReplicas, proportionally, replicasOf, totalActual } from './rolling.ts';
 import { isComplete, statusOf } from './status.ts';
 
@@ -37,7 +44,10 @@ function deploymentOfPod(pod: Pod, { lister }: ReconcileContext): string[] {
 
 function currentOf(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   return sets
-    .filter((set) => set.metadata.deletionTimestamp === undefined && sameTemplate(set.spec!.template!, deployment.spec.template))
+    .filter(
+      (set) =>
+        set.metadata.deletionTimestamp === undefined && sameTemplate(set.spec!.template!, deployment.spec.template),
+    )
     .toSorted((a, b) => String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)))[0];
 }
 
@@ -45,7 +55,12 @@ async function roll(deployment: Deployment, sets: readonly ReplicaSet[], context
   const current = await currentSet(deployment, sets, context);
   if (current === undefined) return;
   const olds = others(deployment, current, context);
-  const grown = await setSize(deployment, current, newReplicas(deployment, [...olds, current], replicasOf(current)), context);
+  const grown = await setSize(
+    deployment,
+    current,
+    newReplicas(deployment, [...olds, current], replicasOf(current)),
+    context,
+  );
   // the new set first: what it adds is counted before anything old goes
   for (const [set, size] of oldReplicas(deployment, olds, grown)) await setSize(deployment, set, size, context);
   await cleanUp(deployment, olds, context);
@@ -85,40 +100,79 @@ async function resize(deployment: Deployment, sets: readonly ReplicaSet[], conte
 }
 
 /** The set of the present template, made if need be, with the highest revision. Undefined: try again later. */
-async function currentSet(deployment: Deployment, sets: readonly ReplicaSet[], context: ReconcileContext): Promise<ReplicaSet | undefined> {
+async function currentSet(
+  deployment: Deployment,
+  sets: readonly ReplicaSet[],
+  context: ReconcileContext,
+): Promise<ReplicaSet | undefined> {
   const { client, events } = context;
   const known = currentOf(deployment, sets);
   const highest = Math.max(0, ...sets.filter((set) => set !== known).map(revisionOf));
   if (known !== undefined) {
     const revision = Math.max(highest + 1, revisionOf(known));
-    const annotations = { ...known.metadata.annotations, ...copiedAnnotations(deployment), [revisionAnnotation]: String(revision) };
+    const annotations = {
+      ...known.metadata.annotations,
+      ...copiedAnnotations(deployment),
+      [revisionAnnotation]: String(revision),
+    };
     await setRevision(deployment, revision, context);
     const minReadySeconds = deployment.spec.minReadySeconds;
-    if (equalJson(annotations, known.metadata.annotations) && (known.spec!.minReadySeconds ?? 0) === (minReadySeconds ?? 0)) return known;
+    if (
+      equalJson(annotations, known.metadata.annotations) &&
+      (known.spec!.minReadySeconds ?? 0) === (minReadySeconds ?? 0)
+    )
+      return known;
     const spec = { ...known.spec, minReadySeconds };
-    return client.update<ReplicaSet>(replicaSets, { ...known, metadata: { ...known.metadata, annotations }, spec } as ReplicaSet);
+    return client.update<ReplicaSet>(replicaSets, {
+      ...known,
+      metadata: { ...known.metadata, annotations },
+      spec,
+    } as ReplicaSet);
   }
   const wanted = deployment.spec.replicas ?? 1;
   const made = replicaSetFor(deployment, 0, highest + 1, wanted + boundsOf(deployment).surge);
   made.spec!.replicas = newReplicas(deployment, [...sets, made], 0);
   try {
     const created = await client.create<ReplicaSet>(replicaSets, made);
-    events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${created.metadata.name} from 0 to ${replicasOf(created)}`);
+    events.event(
+      deployment,
+      'Normal',
+      'ScalingReplicaSet',
+      `Scaled up replica set ${created.metadata.name} from 0 to ${replicasOf(created)}`,
+    );
     await setRevision(deployment, highest + 1, context);
     return created;
   } catch (error) {
-    if (!isStatusError(error, 'AlreadyExists')) throw error;
+    if (!isStatusError(error, 'AlreadyExists')) {
+      events.event(
+        deployment,
+        'Warning',
+        'ReplicaSetCreateError',
+        `Failed to create new replica set "${made.metadata.name}": ${(error as Error).message}`,
+      );
+      throw error;
+    }
     return collided(deployment, made, context);
   }
 }
 
 /** The name is taken: by this very set, which the cache has not seen yet, or by another of the same hash. */
-async function collided(deployment: Deployment, made: ReplicaSet, { client }: ReconcileContext): Promise<ReplicaSet | undefined> {
+async function collided(
+  deployment: Deployment,
+  made: ReplicaSet,
+  { client }: ReconcileContext,
+): Promise<ReplicaSet | undefined> {
   const there = await client.get<ReplicaSet>(replicaSets, refOf(made));
-  const mine = there.metadata.ownerReferences?.some((one) => one.controller === true && one.uid === deployment.metadata.uid);
+  const mine = there.metadata.ownerReferences?.some(
+    (one) => one.controller === true && one.uid === deployment.metadata.uid,
+  );
   if (mine && sameTemplate(there.spec!.template!, deployment.spec.template)) return there;
   const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-  await client.update<Deployment>(deployments, { ...deployment, status: { ...deployment.status, collisionCount } }, { subresource: 'status' });
+  await client.update<Deployment>(
+    deployments,
+    { ...deployment, status: { ...deployment.status, collisionCount } },
+    { subresource: 'status' },
+  );
   return undefined;
 }
 
@@ -135,9 +189,17 @@ function others(deployment: Deployment, current: ReplicaSet, { lister }: Reconci
     .filter((set) => set.metadata.uid !== current.metadata.uid);
 }
 
-async function setSize(deployment: Deployment, set: ReplicaSet, size: number, { client, events }: ReconcileContext): Promise<ReplicaSet> {
+async function setSize(
+  deployment: Deployment,
+  set: ReplicaSet,
+  size: number,
+  { client, events }: ReconcileContext,
+): Promise<ReplicaSet> {
   const wanted = deployment.spec.replicas ?? 1;
-  const annotations = { ...set.metadata.annotations, ...countAnnotations(deployment, wanted + boundsOf(deployment).surge) };
+  const annotations = {
+    ...set.metadata.annotations,
+    ...countAnnotations(deployment, wanted + boundsOf(deployment).surge),
+  };
   const before = replicasOf(set);
   if (before === size && (size === 0 || equalJson(annotations, set.metadata.annotations))) return set;
   const updated = await client.update<ReplicaSet>(replicaSets, {
@@ -147,13 +209,22 @@ async function setSize(deployment: Deployment, set: ReplicaSet, size: number, { 
   } as ReplicaSet);
   if (before !== size) {
     const direction = size > before ? 'up' : 'down';
-    events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${direction} replica set ${set.metadata.name} from ${before} to ${size}`);
+    events.event(
+      deployment,
+      'Normal',
+      'ScalingReplicaSet',
+      `Scaled ${direction} replica set ${set.metadata.name} from ${before} to ${size}`,
+    );
   }
   return updated;
 }
 
 /** Old sets are kept to go back to, but not all of them forever. */
-async function cleanUp(deployment: Deployment, olds: readonly ReplicaSet[], { client, lister }: ReconcileContext): Promise<void> {
+async function cleanUp(
+  deployment: Deployment,
+  olds: readonly ReplicaSet[],
+  { client, lister }: ReconcileContext,
+): Promise<void> {
   const fresh = lister<Deployment>(deployments).get(`${deployment.metadata.namespace}/${deployment.metadata.name}`);
   if (fresh === undefined || !isComplete(deployment, fresh.status ?? {})) return;
   const keep = deployment.spec.revisionHistoryLimit ?? 10;
@@ -161,21 +232,30 @@ async function cleanUp(deployment: Deployment, olds: readonly ReplicaSet[], { cl
     .filter((set) => replicasOf(set) === 0 && totalActual([set]) === 0 && set.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => revisionOf(a) - revisionOf(b));
   for (const set of empty.slice(0, Math.max(0, empty.length - keep)))
-    await client.delete(replicaSets, refOf(set), { preconditions: { uid: set.metadata.uid! } }).catch((error: unknown) => {
-      if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
-    });
+    await client
+      .delete(replicaSets, refOf(set), { preconditions: { uid: set.metadata.uid! } })
+      .catch((error: unknown) => {
+        if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
+      });
 }
 
 async function writeStatus(deployment: Deployment, { client, clock, lister }: ReconcileContext): Promise<void> {
   const sets = lister<ReplicaSet>(replicaSets).controlledBy(deployment.metadata.uid!);
-  const fresh = lister<Deployment>(deployments).get(`${deployment.metadata.namespace}/${deployment.metadata.name}`) ?? deployment;
+  const fresh =
+    lister<Deployment>(deployments).get(`${deployment.metadata.namespace}/${deployment.metadata.name}`) ?? deployment;
   // what was not reconciled yet is not reported as observed
-  const seen = { ...fresh, spec: deployment.spec, metadata: { ...fresh.metadata, generation: deployment.metadata.generation } };
+  const seen = {
+    ...fresh,
+    spec: deployment.spec,
+    metadata: { ...fresh.metadata, generation: deployment.metadata.generation },
+  };
   const status = statusOf(seen, sets, currentOf(deployment, sets), clock.now());
   if (equalJson(shown(status), shown(fresh.status ?? {}))) return;
-  await client.update<Deployment>(deployments, { ...fresh, status }, { subresource: 'status' }).catch((error: unknown) => {
-    if (!isStatusError(error, 'NotFound')) throw error;
-  });
+  await client
+    .update<Deployment>(deployments, { ...fresh, status }, { subresource: 'status' })
+    .catch((error: unknown) => {
+      if (!isStatusError(error, 'NotFound')) throw error;
+    });
 }
 
 function shown(status: NonNullable<Deployment['status']>): object {

@@ -7,7 +7,14 @@ export const hashLabel = 'pod-template-hash';
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';
 export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';
-const notCopied = new Set(['kubectl.kubernetes.io/last-applied-configuration', revisionAnnotation, desiredAnnotation, maxAnnotation, 'deployment.kubernetes.io/revision-history', 'deprecated.deployment.rollback.to']);
+const notCopied = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  revisionAnnotation,
+  desiredAnnotation,
+  maxAnnotation,
+  'deployment.kubernetes.io/revision-history',
+  'deprecated.deployment.rollback.to',
+]);
 
 export function revisionOf({ metadata }: { metadata: ReplicaSet['metadata'] }): number {
   return Number(metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
@@ -57,7 +64,11 @@ export function replicaSetFor(deployment: Deployment, replicas: number, revision
       name: `${metadata.name}-${hash}`,
       namespace: metadata.namespace,
       labels: { ...template.metadata.labels },
-      annotations: { ...copiedAnnotations(deployment), ...countAnnotations(deployment, most), [revisionAnnotation]: String(revision) },
+      annotations: {
+        ...copiedAnnotations(deployment),
+        ...countAnnotations(deployment, most),
+        [revisionAnnotation]: String(revision),
+      },
       ownerReferences: [controllerRef(deployments, deployment)],
     },
     spec: {

@@ -14,9 +14,9 @@ export function boundsOf({ spec }: Deployment): Bounds {
   const wanted = spec.replicas ?? 1;
   const { maxSurge = '25%', maxUnavailable = '25%' } = spec.strategy?.rollingUpdate ?? {};
   const surge = resolve(maxSurge, wanted, true);
-  const unavailable = Math.min(resolve(maxUnavailable, wanted, false), wanted);
+  const gap = resolve(maxUnavailable, wanted, false);
   // percentages can both come out as nothing: then one pod may be missing, or nothing would ever move
-  return surge === 0 && unavailable === 0 ? { surge, unavailable: 1 } : { surge, unavailable };
+  return { surge, unavailable: Math.min(surge === 0 && gap === 0 ? 1 : gap, wanted) };
 }
 
 function resolve(value: number | string, of: number, up: boolean): number {
@@ -44,7 +44,11 @@ export function newReplicas(deployment: Deployment, sets: readonly ReplicaSet[],
 }
 
 /** How many pods each old set should have now, given the new one. Unhealthy ones go first: they are missed by nobody. */
-export function oldReplicas(deployment: Deployment, olds: readonly ReplicaSet[], current: ReplicaSet): Map<ReplicaSet, number> {
+export function oldReplicas(
+  deployment: Deployment,
+  olds: readonly ReplicaSet[],
+  current: ReplicaSet,
+): Map<ReplicaSet, number> {
   const sizes = new Map(olds.map((set) => [set, replicasOf(set)]));
   const wanted = deployment.spec.replicas ?? 1;
   const { unavailable } = boundsOf(deployment);
@@ -52,7 +56,9 @@ export function oldReplicas(deployment: Deployment, olds: readonly ReplicaSet[],
   const newMissing = replicasOf(current) - availableOf(current);
   let spare = totalReplicas([...olds, current]) - least - newMissing;
   if (spare <= 0) return sizes;
-  const ordered = olds.toSorted((a, b) => String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)));
+  const ordered = olds.toSorted((a, b) =>
+    String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)),
+  );
   for (const set of ordered) {
     const down = Math.min(spare, replicasOf(set) - Math.min(replicasOf(set), availableOf(set)));
     sizes.set(set, replicasOf(set) - down);
@@ -70,21 +76,31 @@ export function oldReplicas(deployment: Deployment, olds: readonly ReplicaSet[],
 
 /** When a Deployment is resized in the middle of a release, every set gets its share of the difference. */
 export function proportionally(deployment: Deployment, sets: readonly ReplicaSet[]): Map<ReplicaSet, number> {
-  const allowed = (deployment.spec.replicas ?? 1) > 0 ? (deployment.spec.replicas ?? 1) + boundsOf(deployment).surge : 0;
+  const allowed =
+    (deployment.spec.replicas ?? 1) > 0 ? (deployment.spec.replicas ?? 1) + boundsOf(deployment).surge : 0;
   const difference = allowed - totalReplicas(sets);
-  const ordered = sets.toSorted((a, b) => replicasOf(b) - replicasOf(a) || String(b.metadata.creationTimestamp).localeCompare(String(a.metadata.creationTimestamp)));
+  const newest = (a: ReplicaSet, b: ReplicaSet) =>
+    String(b.metadata.creationTimestamp).localeCompare(String(a.metadata.creationTimestamp));
+  // growing favours what is new, shrinking ends what is old
+  const ordered = sets.toSorted(
+    (a, b) => replicasOf(b) - replicasOf(a) || (difference > 0 ? newest(a, b) : newest(b, a)),
+  );
   const sizes = new Map(ordered.map((set) => [set, replicasOf(set)]));
   let added = 0;
   for (const set of ordered) {
     if (difference === 0) break;
     const before = Number(set.metadata.annotations?.[maxAnnotation] ?? deployment.status?.replicas ?? 0) || allowed;
     const share = Math.round((replicasOf(set) * allowed) / before) - replicasOf(set);
-    const given = difference > 0 ? Math.min(Math.max(share, 0), difference - added) : Math.max(Math.min(share, 0), difference - added);
+    const given =
+      difference > 0
+        ? Math.min(Math.max(share, 0), difference - added)
+        : Math.max(Math.min(share, 0), difference - added);
     sizes.set(set, Math.max(0, replicasOf(set) + given));
     added += given;
   }
   const biggest = ordered[0];
-  if (biggest !== undefined && added !== difference) sizes.set(biggest, Math.max(0, sizes.get(biggest)! + difference - added));
+  if (biggest !== undefined && added !== difference)
+    sizes.set(biggest, Math.max(0, sizes.get(biggest)! + difference - added));
   return sizes;
 }
 

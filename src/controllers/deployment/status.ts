@@ -1,11 +1,16 @@
 /** What a Deployment tells of itself. Pure. */
 import type { Deployment, DeploymentCondition, ReplicaSet } from '../../api/index.ts';
 import { formatTime } from '../../machinery/index.ts';
-import { availableOf, boundsOf, totalActual, totalAvailable } from './rolling.ts';
+import { boundsOf, totalActual, totalAvailable } from './rolling.ts';
 
 type Status = NonNullable<Deployment['status']>;
 
-export function statusOf(deployment: Deployment, sets: readonly ReplicaSet[], current: ReplicaSet | undefined, now: number): Status {
+export function statusOf(
+  deployment: Deployment,
+  sets: readonly ReplicaSet[],
+  current: ReplicaSet | undefined,
+  now: number,
+): Status {
   const available = totalAvailable(sets);
   const actual = totalActual(sets);
   const { collisionCount, conditions = [] } = deployment.status ?? {};
@@ -22,20 +27,37 @@ export function statusOf(deployment: Deployment, sets: readonly ReplicaSet[], cu
   };
   setCondition(status, availability(deployment, available), now);
   const failing = sets.flatMap((set) => set.status?.conditions ?? []).find((one) => one.type === 'ReplicaFailure');
-  if (failing) setCondition(status, { type: 'ReplicaFailure', status: 'True', reason: failing.reason, message: failing.message }, now);
+  if (failing)
+    setCondition(
+      status,
+      { type: 'ReplicaFailure', status: 'True', reason: failing.reason, message: failing.message },
+      now,
+    );
   else status.conditions = status.conditions!.filter((one) => one.type !== 'ReplicaFailure');
   const progress = progressOf(deployment, status, current, now);
   if (progress !== undefined) setCondition(status, progress, now, true);
   return status;
 }
 
+const timedOut = 'ProgressDeadlineExceeded';
+
 type Told = Pick<DeploymentCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 function availability(deployment: Deployment, available: number): Told {
   const enough = available >= (deployment.spec.replicas ?? 1) - boundsOf(deployment).unavailable;
   return enough
-    ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
-    : { type: 'Available', status: 'False', reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' };
+    ? {
+        type: 'Available',
+        status: 'True',
+        reason: 'MinimumReplicasAvailable',
+        message: 'Deployment has minimum availability.',
+      }
+    : {
+        type: 'Available',
+        status: 'False',
+        reason: 'MinimumReplicasUnavailable',
+        message: 'Deployment does not have minimum availability.',
+      };
 }
 
 export function isComplete(deployment: Deployment, status: Status): boolean {
@@ -43,29 +65,45 @@ export function isComplete(deployment: Deployment, status: Status): boolean {
   return status.updatedReplicas === wanted && status.replicas === wanted && status.availableReplicas === wanted;
 }
 
-function progressOf(deployment: Deployment, status: Status, current: ReplicaSet | undefined, now: number): Told | undefined {
+function progressOf(
+  deployment: Deployment,
+  status: Status,
+  current: ReplicaSet | undefined,
+  now: number,
+): Told | undefined {
   const limit = deployment.spec.progressDeadlineSeconds;
   if (limit === undefined || limit === 2_147_483_647) return undefined;
   const known = deployment.status?.conditions?.find((one) => one.type === 'Progressing');
   const name = current ? `ReplicaSet "${current.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
-  if (current !== undefined && isComplete(deployment, status))
-    return { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable', message: `${name} has successfully progressed.` };
-  if (deployment.spec.paused) return { type: 'Progressing', status: 'Unknown', reason: 'DeploymentPaused', message: 'Deployment is paused' };
-  if (hasMoved(deployment.status ?? {}, status, current) || known === undefined || known.reason === 'NewReplicaSetAvailable' || known.reason === 'DeploymentPaused')
+  const done = {
+    type: 'Progressing',
+    status: 'True',
+    reason: 'NewReplicaSetAvailable',
+    message: `${name} has successfully progressed.`,
+  } as const;
+  if (deployment.spec.paused)
+    return known?.reason === timedOut
+      ? undefined
+      : { type: 'Progressing', status: 'Unknown', reason: 'DeploymentPaused', message: 'Deployment is paused' };
+  if (current !== undefined && isComplete(deployment, status)) return done;
+  // a release that was through stays so, whatever becomes of its pods later
+  if (known?.reason === done.reason && known.message === done.message && status.replicas === status.updatedReplicas)
+    return undefined;
+  const begins = known === undefined || !known.message?.startsWith(name) || known.reason === done.reason;
+  if (begins || hasMoved(deployment.status ?? {}, status))
     return { type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', message: `${name} is progressing.` };
-  if (known.reason === 'ProgressDeadlineExceeded') return undefined;
+  if (known.reason === timedOut) return undefined;
   if (now < Date.parse(known.lastUpdateTime ?? '') + limit * 1000) return undefined;
-  return { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: `${name} has timed out progressing.` };
+  return { type: 'Progressing', status: 'False', reason: timedOut, message: `${name} has timed out progressing.` };
 }
 
-function hasMoved(before: Status, after: Status, current: ReplicaSet | undefined): boolean {
+function hasMoved(before: Status, after: Status): boolean {
   const olds = (status: Status) => (status.replicas ?? 0) - (status.updatedReplicas ?? 0);
   return (
     (after.updatedReplicas ?? 0) > (before.updatedReplicas ?? 0) ||
     olds(after) < olds(before) ||
     (after.readyReplicas ?? 0) > (before.readyReplicas ?? 0) ||
-    (after.availableReplicas ?? 0) > (before.availableReplicas ?? 0) ||
-    (current !== undefined && availableOf(current) > (before.availableReplicas ?? 0))
+    (after.availableReplicas ?? 0) > (before.availableReplicas ?? 0)
   );
 }
 

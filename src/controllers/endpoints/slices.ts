@@ -1,16 +1,29 @@
-/** Members as EndpointSlices and as Endpoints. Pure. */
-import { type Endpoints, type EndpointSlice, type Service, services } from '../../api/index.ts';
-import { equalJson } from '../../machinery/index.ts';
-import { controllerRef } from '../pods.ts';
-import type { EndpointPort, Member } from './members.ts';
+/** What to write so that the EndpointSlices of one owner say what they should, with as few writes as can be. Pure. */
+import type { DiscoveryEndpointPort, Endpoint, EndpointSlice } from '../../api/index.ts';
+import { equalJson, type OwnerReference } from '../../machinery/index.ts';
+import type { Family } from './members.ts';
 
 export const serviceLabel = 'kubernetes.io/service-name';
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
-export const manager = 'endpointslice-controller.k8s.io';
-const headlessLabel = 'service.kubernetes.io/headless';
-const mostInSlice = 100;
+export const headlessLabel = 'service.kubernetes.io/headless';
+export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
-type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
+/** Endpoints that share an address family and their ports: they go into slices of their own. */
+export interface EndpointGroup {
+  addressType: Family;
+  ports: DiscoveryEndpointPort[];
+  endpoints: Endpoint[];
+}
+
+/** What all slices of an owner have in common. */
+export interface SliceTemplate {
+  /** Slices are named after it. */
+  name: string;
+  namespace: string;
+  labels: Record<string, string>;
+  annotations?: Record<string, string>;
+  owner: OwnerReference;
+}
 
 export interface Changes {
   create: EndpointSlice[];
@@ -18,124 +31,87 @@ export interface Changes {
   delete: EndpointSlice[];
 }
 
-/** What to write so that the slices of a Service say what its members are; slices that say it already stay untouched. */
-export function sliceChanges(service: Service, members: readonly Member[], existing: readonly EndpointSlice[]): Changes {
-  const changes: Changes = { create: [], update: [], delete: [] };
-  const labels = labelsOf(service);
-  const groups = byPorts(members);
-  // with no member there is still one slice, so that nobody waits for one
-  if (groups.size === 0) groups.set('[]', { ports: [], members: [] });
+type Chunk = { slice?: EndpointSlice; endpoints: Endpoint[] };
+
+/** Slices that say the right thing already stay untouched; a slice that is not needed any more is used again. */
+export function sliceChanges(
+  template: SliceTemplate,
+  groups: readonly EndpointGroup[],
+  existing: readonly EndpointSlice[],
+  most: number,
+): Changes {
   const left = new Set(existing);
-  for (const { ports, members: group } of groups.values()) {
-    const same = existing.filter((slice) => left.has(slice) && equalJson(slice.ports ?? [], ports));
-    const chunks = chunksOf(group.map((member) => endpointOf(service, member)), same);
-    for (const { slice, endpoints } of chunks) {
-      if (slice === undefined) changes.create.push(newSlice(service, labels, ports, endpoints));
-      else {
-        left.delete(slice);
-        if (equalJson(slice.endpoints, endpoints) && equalJson(slice.metadata.labels, labels)) continue;
-        changes.update.push({ ...slice, metadata: { ...slice.metadata, labels }, endpoints });
-      }
+  const wanted: { slice?: EndpointSlice; object: EndpointSlice }[] = [];
+  for (const { addressType, ports, endpoints } of groups) {
+    const same = existing.filter(
+      (one) => left.has(one) && one.addressType === addressType && equalJson(one.ports ?? [], ports),
+    );
+    for (const { slice, endpoints: some } of fill(endpoints, same, most)) {
+      if (slice) left.delete(slice);
+      wanted.push({ slice, object: sliceFor(template, { addressType, ports, endpoints: some }) });
     }
+  }
+  const changes: Changes = { create: [], update: [], delete: [] };
+  for (const { slice, object } of wanted) {
+    const base = slice ?? [...left].find((one) => one.addressType === object.addressType);
+    if (base === undefined) changes.create.push(object);
+    else if (!says(base, object)) changes.update.push(rewritten(base, object));
+    if (base !== undefined) left.delete(base);
   }
   changes.delete.push(...left);
   return changes;
 }
 
-function byPorts(members: readonly Member[]): Map<string, { ports: EndpointPort[]; members: Member[] }> {
-  const groups = new Map<string, { ports: EndpointPort[]; members: Member[] }>();
-  for (const member of members) {
-    const key = JSON.stringify(member.ports);
-    const group = groups.get(key);
-    if (group) group.members.push(member);
-    else groups.set(key, { ports: member.ports, members: [member] });
-  }
-  return groups;
-}
-
 /** Endpoints stay in the slice that has them; new ones fill what has room; the rest makes new slices. */
-function chunksOf(endpoints: Endpoint[], slices: readonly EndpointSlice[]): { slice?: EndpointSlice; endpoints: Endpoint[] }[] {
-  const byUid = new Map(endpoints.map((one) => [one.targetRef?.uid ?? one.addresses[0], one]));
-  const chunks = slices.map((slice) => {
-    const kept: Endpoint[] = [];
-    for (const one of slice.endpoints ?? []) {
-      const now = byUid.get(one.targetRef?.uid ?? one.addresses[0]);
-      if (now === undefined) continue;
-      kept.push(now);
-      byUid.delete(one.targetRef?.uid ?? one.addresses[0]);
-    }
-    return { slice, endpoints: kept } as { slice?: EndpointSlice; endpoints: Endpoint[] };
-  });
-  const rest = [...byUid.values()];
-  for (const chunk of chunks) while (rest.length > 0 && chunk.endpoints.length < mostInSlice) chunk.endpoints.push(rest.shift()!);
-  for (let i = 0; i < rest.length; i += mostInSlice) chunks.push({ endpoints: rest.slice(i, i + mostInSlice) });
-  const used = chunks.filter(({ endpoints: some }) => some.length > 0);
-  return used.length > 0 ? used : chunks.slice(0, 1).length > 0 ? chunks.slice(0, 1) : [{ endpoints: [] }];
-}
-
-function endpointOf(service: Service, { address, ready, serving, terminating, pod }: Member): Endpoint {
-  const { hostname, subdomain, nodeName } = pod.spec;
-  const named = hostname && subdomain === service.metadata.name && pod.metadata.namespace === service.metadata.namespace;
-  return {
-    addresses: [address],
-    conditions: { ready, serving, terminating },
-    ...(named && { hostname }),
-    ...(nodeName && { nodeName }),
-    targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
-  };
-}
-
-function labelsOf(service: Service): Record<string, string> {
-  return {
-    ...service.metadata.labels,
-    [serviceLabel]: service.metadata.name!,
-    [managedByLabel]: manager,
-    ...(service.spec.clusterIP === 'None' && { [headlessLabel]: '' }),
-  };
-}
-
-function newSlice(service: Service, labels: Record<string, string>, ports: EndpointPort[], endpoints: Endpoint[]): EndpointSlice {
-  return {
-    metadata: {
-      generateName: `${service.metadata.name}-`,
-      namespace: service.metadata.namespace,
-      labels,
-      ownerReferences: [controllerRef(services, service)],
-    },
-    addressType: 'IPv4',
-    endpoints,
-    ports,
-  } as EndpointSlice;
-}
-
-const mostInEndpoints = 1000;
-
-/** The older kind, for who still reads it. */
-export function endpointsFor(service: Service, members: readonly Member[]): Endpoints {
-  const shown = members.filter((member) => !member.terminating || service.spec.publishNotReadyAddresses === true).slice(0, mostInEndpoints);
-  const subsets = [...byPorts(shown).values()]
-    .filter(({ ports }) => ports.length > 0 || service.spec.clusterIP === 'None')
-    .map(({ ports, members: group }) => {
-      const addresses = group.filter(({ ready }) => ready).map((member) => addressOf(service, member));
-      const notReadyAddresses = group.filter(({ ready }) => !ready).map((member) => addressOf(service, member));
-      return {
-        ...(addresses.length > 0 && { addresses }),
-        ...(notReadyAddresses.length > 0 && { notReadyAddresses }),
-        ...(ports.length > 0 && { ports: ports.map(({ name, ...port }) => ({ ...(name !== '' && { name }), ...port })) }),
-      };
+function fill(endpoints: readonly Endpoint[], slices: readonly EndpointSlice[], most: number): Chunk[] {
+  const missing = new Map(endpoints.map((one) => [identity(one), one]));
+  const chunks: Chunk[] = slices.map((slice) => {
+    const kept = (slice.endpoints ?? []).flatMap((one) => {
+      const now = missing.get(identity(one));
+      missing.delete(identity(one));
+      return now ? [now] : [];
     });
-  const labels = { ...service.metadata.labels, [managedByLabel]: 'endpoint-controller', ...(service.spec.clusterIP === 'None' && { [headlessLabel]: '' }) };
-  return {
-    metadata: {
-      name: service.metadata.name,
-      namespace: service.metadata.namespace,
-      labels,
-    },
-    ...(subsets.length > 0 && { subsets }),
-  } as Endpoints;
+    return { slice, endpoints: kept };
+  });
+  const rest = [...missing.values()];
+  for (const chunk of chunks) chunk.endpoints.push(...rest.splice(0, Math.max(0, most - chunk.endpoints.length)));
+  while (rest.length > 0) chunks.push({ endpoints: rest.splice(0, most) });
+  const used = chunks.filter((chunk) => chunk.endpoints.length > 0);
+  // with no endpoint at all there is still one slice, so that nobody waits for one
+  return used.length > 0 ? used : [chunks[0] ?? { endpoints: [] }];
 }
 
-function addressOf(service: Service, member: Member) {
-  const { hostname, nodeName, targetRef } = endpointOf(service, member);
-  return { ip: member.address, ...(hostname && { hostname }), ...(nodeName && { nodeName }), targetRef };
+function identity({ targetRef, addresses }: Endpoint): string {
+  return `${targetRef?.uid ?? ''} ${addresses[0]}`;
+}
+
+function sliceFor({ name, namespace, labels, annotations, owner }: SliceTemplate, group: EndpointGroup): EndpointSlice {
+  const metadata = {
+    generateName: `${name}-`,
+    namespace,
+    labels,
+    ...(annotations && { annotations }),
+    ownerReferences: [owner],
+  };
+  return { metadata, ...group };
+}
+
+function says(slice: EndpointSlice, { metadata, endpoints, ports }: EndpointSlice): boolean {
+  return (
+    equalJson(slice.endpoints ?? [], endpoints) &&
+    equalJson(slice.ports ?? [], ports) &&
+    equalJson(slice.metadata.labels, metadata.labels) &&
+    equalJson(withoutTrigger(slice), withoutTrigger({ metadata }))
+  );
+}
+
+/** When something last changed is no change by itself. */
+function withoutTrigger({ metadata }: Pick<EndpointSlice, 'metadata'>): object {
+  const { [triggerAnnotation]: _, ...annotations } = metadata.annotations ?? {};
+  return annotations;
+}
+
+function rewritten(slice: EndpointSlice, { metadata, endpoints, ports }: EndpointSlice): EndpointSlice {
+  const { labels, annotations } = metadata;
+  return { ...slice, metadata: { ...slice.metadata, labels, annotations }, endpoints, ports };
 }
