@@ -32,7 +32,7 @@ export function mergeKubeconfig(places: Places, kubeconfig: string): void {
   unmergeKubeconfig(places);
   const file = userFile();
   const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-  const theirs = withoutOurs((load(before ?? '') ?? {}) as Config);
+  const theirs = withoutOurs(parse(before ?? ''));
   const ours = load(kubeconfig) as Config;
   const after = dump({
     apiVersion: 'v1',
@@ -58,14 +58,18 @@ export function unmergeKubeconfig(places: Places): void {
     else replace(file, before);
   } else if (now !== undefined) {
     // somebody changed it meanwhile: only what is ours goes
-    const config = withoutOurs((load(now) ?? {}) as Config);
+    const config = withoutOurs(parse(now));
     if (config['current-context'] === name) {
-      const previous = before === undefined ? undefined : ((load(before) ?? {}) as Config)['current-context'];
+      const previous = before === undefined ? undefined : parse(before)['current-context'];
       config['current-context'] = previous ?? '';
     }
     replace(file, dump(config));
   }
   rmSync(places.merged, { force: true });
+}
+
+function parse(text: string): Config {
+  return text.trim() === '' ? {} : ((load(text) ?? {}) as Config);
 }
 
 function withoutOurs(config: Config): Config {

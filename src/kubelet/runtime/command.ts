@@ -23,6 +23,8 @@ export interface CommandOptions {
   /** Killed after this many milliseconds. */
   timeout: number;
   env?: Record<string, string>;
+  /** Where it works; the root unless told: whatever a program writes there by itself must not land where we happen to be. */
+  cwd?: string;
   /** In a session of its own, so that what it leaves running is not tied to us. */
   detached?: boolean;
 }
@@ -34,6 +36,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
     const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: childEnvironment(options.env),
+      cwd: options.cwd ?? '/',
       detached: options.detached ?? false,
     });
     const timer = options.clock.after(options.timeout, () => {

@@ -27,7 +27,8 @@ export function conmonHolder(options: ConmonOptions): Holder {
       const { runtime, clock, sharedMounts } = options;
       const path = (name: string) => join(container.directory, name);
       const argv = runtime.wrap(['sh', '-c', script(container, options)], sharedMounts);
-      const result = await runCommand(argv, { clock, timeout: startTimeout, detached: true });
+      // conmon leaves word of a lack of memory where it works
+      const result = await runCommand(argv, { clock, cwd: container.directory, timeout: startTimeout, detached: true });
       const pid = readNumber(path(files.pid));
       if (result.code === 0 && pid !== undefined) return pid;
       await runtime.run(['delete', '--force', container.id], startTimeout).catch(() => undefined);
