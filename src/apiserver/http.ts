@@ -148,8 +148,8 @@ class Http1Exchange extends Base implements Exchange {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
       const abort = this.#abort;
-      this.#request.socket.once('close', () => abort.abort());
-      this.#response?.once('close', () => abort.abort());
+      // the response closes with its connection, and when it is complete
+      (this.#response ?? this.#request.socket).once('close', () => abort.abort());
     }
     return this.#abort.signal;
   }
