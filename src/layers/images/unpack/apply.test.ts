@@ -14,17 +14,17 @@ const apply = (root: string, parts: TarPart[], mode: 'plain' | 'overlay' = 'plai
 
 const attacks: [string, TarPart[], RegExp][] = [
   ['a name with ..', [file('a/../../victim', 'x')], /leads out of the root/],
+  ['.. as its last part', [directory('a/../..', 0o700)], /leads out of the root/],
+  ['a directory called ..', [directory('..', 0o700)], /leads out of the root/],
   ['a parent that is a link to ..', [symlink('up', '../..'), file('up/victim', 'x')], /leads out of the root/],
   ['a hard link to ..', [hardlink('a', '../victim')], /leads out of the root/],
   ['a hard link to a file of the host', [hardlink('a', '/etc/hostname')], /is no file of the layer/],
   ['a whiteout of ..', [file('.wh...', '')], /names nothing/],
-  ['a name with a zero byte', [file('a\0b', 'x')], /zero byte/],
   ['a file as a parent', [file('a', 'x'), file('a/b', 'x')], /is a file/],
   ['links in a circle', [symlink('a', 'b'), symlink('b', 'a'), file('a/c', 'x')], /more than 40/],
 ];
 for (const [name, parts, message] of attacks)
-  test(`a layer with ${name} is refused`, async (t) => {
-    if (name.includes('zero byte')) return t.skip('tar names cannot hold one except by pax');
+  test(`a layer with ${name} is refused`, async () => {
     await using home = await temporary();
     mkdirSync(path.join(home.path, 'in/root'), { recursive: true });
     writeFileSync(path.join(home.path, 'victim'), 'safe');

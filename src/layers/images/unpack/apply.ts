@@ -41,6 +41,8 @@ export interface Applied {
 }
 
 type Attributes = Pick<TarMember, 'mode' | 'uid' | 'gid' | 'mtime'>;
+/** Milliseconds after which others get the event loop: many small files come in one piece of the archive. */
+const longestTurn = 4;
 const opaqueMark = '.wh..wh..opq';
 const whiteoutPrefix = '.wh.';
 
@@ -50,9 +52,13 @@ export async function applyLayer(
   options: ApplyOptions,
 ): Promise<Applied> {
   const layer = new LayerWriter(root, options);
+  let turn = options.clock.monotonic();
   for await (const member of members) {
     options.signal?.throwIfAborted();
     await layer.add(member);
+    if (options.clock.monotonic() - turn < longestTurn) continue;
+    await new Promise((next) => setImmediate(next));
+    turn = options.clock.monotonic();
   }
   return await layer.finish();
 }

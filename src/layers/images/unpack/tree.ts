@@ -5,7 +5,6 @@
  */
 import { lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import { codeOf } from '../errors.ts';
 
 const maximumLinks = 40;
 
@@ -17,13 +16,9 @@ export function components(name: string, what = 'the entry'): string[] {
   return parts;
 }
 
+/** Undefined when nothing is there; without the cost of an exception, as this is the usual case. */
 export function lstatOf(file: string): Stats | undefined {
-  try {
-    return lstatSync(file);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
+  return lstatSync(file, { throwIfNoEntry: false });
 }
 
 export class Tree {
