@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { events, type Pod, pods, type ReplicaSet, replicaSets } from '../api/index.ts';
+import { events, type Pod, pods, priorityClasses, type ReplicaSet, replicaSets } from '../api/index.ts';
 import { controllerOf } from '../machinery/index.ts';
 import { type Cluster, startCluster, type VirtualClock } from '../testing/index.ts';
-import { bringUp, report } from './testpods.ts';
+import { bringUp, report, takesPods } from './testpods.ts';
 
 const ref = { name: 'set', namespace: 'default' };
 const labels = { app: 'set' };
@@ -50,6 +50,7 @@ test('a pod that is deleted, or fails, is replaced', async () => {
 
 test('a pod that matches and has no owner is adopted; one that no longer matches is let go and replaced', async () => {
   await using cluster = await startCluster();
+  await cluster.eventually(() => takesPods(cluster.client));
   await cluster.client.create(pods, stray('mine'));
   await cluster.client.create(replicaSets, setOf(2));
   await count(cluster, 2);
@@ -93,6 +94,9 @@ test('pods that cannot be made are told of, and tried again', async () => {
     (await cluster.client.list(events)).items.some(({ reason }) => reason === 'FailedCreate'),
   );
   assert.equal(set.status!.replicas, 0);
+  await cluster.client.create(priorityClasses, { metadata: { name: 'none-such' }, value: 1 });
+  await count(cluster, 5);
+  await cluster.eventually(async () => (await cluster.client.get(replicaSets, ref)).status?.conditions === undefined);
 });
 
 test('orphaned pods stay, and are adopted by the next set that selects them', async () => {

@@ -132,15 +132,16 @@ function withoutZeros(status: object): object {
 }
 
 function conditionsOf(set: ReplicaSet, failure: Error | undefined, active: number, now: number) {
-  const others = (set.status?.conditions ?? []).filter((one) => one.type !== 'ReplicaFailure');
-  if (failure === undefined) return others;
-  const known = set.status?.conditions?.find((one) => one.type === 'ReplicaFailure');
+  const all = set.status?.conditions ?? [];
+  if (failure === undefined) return all.filter((one) => one.type !== 'ReplicaFailure');
+  // the first failure is told and kept: each has another pod's name in it, and to write that would be news without end
+  if (all.some((one) => one.type === 'ReplicaFailure')) return all;
   const condition = {
     type: 'ReplicaFailure',
     status: 'True' as const,
     reason: active > (set.spec!.replicas ?? 1) ? 'FailedDelete' : 'FailedCreate',
     message: failure.message,
-    lastTransitionTime: known?.lastTransitionTime ?? formatTime(now),
+    lastTransitionTime: formatTime(now),
   };
-  return [...others, condition];
+  return [...all, condition];
 }

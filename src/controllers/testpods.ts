@@ -1,5 +1,5 @@
 /** For tests: what a node agent would report of pods, without a node agent. */
-import { type Deployment, type Pod, pods } from '../api/index.ts';
+import { type Deployment, type Pod, pods, serviceAccounts } from '../api/index.ts';
 import type { Client } from '../client/index.ts';
 import { formatTime } from '../machinery/index.ts';
 
@@ -71,4 +71,9 @@ export function deployment(name: string, spec: Partial<Deployment['spec']> & { i
       ...rest,
     },
   };
+}
+
+/** Whether pods can be made in the default namespace: the account that they run as is there. */
+export async function takesPods(client: Client): Promise<boolean> {
+  return (await client.list(serviceAccounts, { namespace: 'default' })).items.length > 0;
 }
