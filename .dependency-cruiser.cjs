@@ -11,12 +11,14 @@ const parts = {
   network: ['machinery', 'api', 'client'],
   cli: ['machinery', 'api', 'client'],
 };
+/** What only tests load. */
+const tests = '(\\.(test|prop|suite)\\.ts$)|(/testkit/)';
 const all = [...Object.keys(parts), 'testing', 'cmd'];
 const wall = (part, from, allowed) => ({
   name: `wall-${part}`,
   comment: `${part} may import only: ${allowed.join(', ') || 'nothing'}`,
   severity: 'error',
-  from: { path: `^src/${from}/`, pathNot: '\\.(test|prop|suite)\\.ts$' },
+  from: { path: `^src/${from}/`, pathNot: tests },
   to: { path: '^src/', pathNot: [`^src/${from}/`, ...allowed.map((other) => `^src/${other}/`)] },
 });
 module.exports = {
@@ -26,21 +28,21 @@ module.exports = {
       name: 'wall-layers',
       comment: 'a layer speaks only the Kubernetes API; layers do not know each other',
       severity: 'error',
-      from: { path: '^src/layers/([^/]+)/', pathNot: '\\.(test|prop|suite)\\.ts$' },
+      from: { path: '^src/layers/([^/]+)/', pathNot: tests },
       to: { path: '^src/', pathNot: ['^src/layers/$1/', '^src/(machinery|api|client)/'] },
     },
     {
       name: 'one-door',
       comment: 'enter a part by its index.ts',
       severity: 'error',
-      from: { path: '^src/([^/]+)/', pathNot: '\\.(test|prop)\\.ts$' },
+      from: { path: '^src/([^/]+)/', pathNot: tests },
       to: { path: `^src/(${all.join('|')})/`, pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '\\.suite\\.ts$'] },
     },
     {
       name: 'machinery-is-pure',
       comment: 'machinery and api do no I/O and lean on nothing',
       severity: 'error',
-      from: { path: '^src/(machinery|api)/', pathNot: '\\.(test|prop)\\.ts$' },
+      from: { path: '^src/(machinery|api)/', pathNot: tests },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional'] },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -53,7 +55,7 @@ module.exports = {
     {
       name: 'testing-only-in-tests',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/testing/', '\\.(test|prop|suite)\\.ts$'] },
+      from: { path: '^src/', pathNot: ['^src/testing/', tests] },
       to: { path: '^src/testing/' },
     },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -19,7 +19,7 @@ import {
   services,
 } from '../api/index.ts';
 import { isStatusError } from '../machinery/index.ts';
-import { type Cluster, startCluster, VirtualClock } from '../testing/index.ts';
+import { type Cluster, startCluster, type VirtualClock } from '../testing/index.ts';
 
 const namespace = 'default';
 

@@ -3,11 +3,7 @@
 /** A deep copy of a JSON value. */
 export function cloneJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const copy = new Array(value.length);
-    for (let i = 0; i < value.length; i++) copy[i] = cloneJson(value[i]);
-    return copy as T;
-  }
+  if (Array.isArray(value)) return value.map((item) => cloneJson(item)) as T;
   const copy: Record<string, unknown> = {};
   for (const name in value) copy[name] = cloneJson((value as Record<string, unknown>)[name]);
   return copy as T;
