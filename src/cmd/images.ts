@@ -3,13 +3,33 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { Images as ImageCommands, ImageSummary, Places } from '../cli/index.ts';
 import { Failure } from '../cli/index.ts';
-import type { Log } from '../client/index.ts';
-import type { ImageService } from '../kubelet/index.ts';
-import { type Image, Images, type Progress } from '../layers/images/index.ts';
+import { ImageError, type ImageService } from '../kubelet/index.ts';
+import {
+  type Image,
+  ImageError as LayerError,
+  Images,
+  type Progress,
+  type RunCommand,
+} from '../layers/images/index.ts';
 import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
 
-export async function openImageService(places: Places, _log: Log): Promise<ImageService> {
-  return Images.open({ root: places.images, clock, random });
+/** As the node agent knows it: the layer's failures become the agent's, which decides by their reason what to say and when to try again. */
+export async function openImageService(places: Places): Promise<ImageService> {
+  const images = await Images.open({ root: places.images, clock, random });
+  return {
+    pullImage: async (reference, options) => {
+      try {
+        return await images.pullImage(reference, options);
+      } catch (error) {
+        throw error instanceof LayerError ? new ImageError(error.reason, error.message, error) : error;
+      }
+    },
+    imageStatus: (reference) => images.imageStatus(reference),
+    listImages: () => images.listImages(),
+    removeImage: (reference) => images.removeImage(reference),
+    prepareRootfs: (imageId, containerId) => images.prepareRootfs(imageId, containerId),
+    removeRootfs: (containerId) => images.removeRootfs(containerId),
+  };
 }
 
 export async function openImages(places: Places): Promise<ImageCommands> {
@@ -17,7 +37,15 @@ export async function openImages(places: Places): Promise<ImageCommands> {
   return {
     async build({ context, dockerfile, name, base, progress }) {
       const { buildImage } = await import('../layers/images/index.ts');
-      const built = await buildImage({ images, context, dockerfile, name, base, onProgress: progress });
+      const built = await buildImage({
+        images,
+        context,
+        dockerfile,
+        name,
+        base,
+        run: await runCommand(),
+        onProgress: progress,
+      });
       return { id: built.id, name, port: portOf(built) };
     },
     async pull(name, progress) {
@@ -53,4 +81,13 @@ function portOf(image: Image): number {
 
 function lineOf(progress: Progress): string {
   return Object.values(progress).join(' ');
+}
+
+/** What performs RUN; undefined where containers cannot be had, which the builder then says. */
+async function runCommand(): Promise<RunCommand | undefined> {
+  const { ociProgram } = await import('./runtimes.ts');
+  const program = ociProgram();
+  if (program === undefined) return undefined;
+  const { runWith } = await import('./buildrun.ts');
+  return runWith(program);
 }

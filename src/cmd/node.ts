@@ -71,7 +71,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   );
   const { ip, port } = network.dnsAddress;
   report('dns', `cluster.local on ${ip}:${port}`);
-  const images = await openImageService(places, log);
+  const images = await openImageService(places);
   const runtime = await runtimeOf(chosen.name, { places, network: network.podNetwork, images });
   await runtime.start();
   report('runtime', `${await runtime.version()}${chosen.remark ? ` (${chosen.remark})` : ''}`);
@@ -144,8 +144,7 @@ export async function stopWorkloads(places: Places): Promise<void> {
           serviceCIDR: plan.serviceCIDR,
         })
       : loopbackPodNetwork({ directory: places.network, podCIDR: plan.podCIDR });
-  const { quiet } = await import('../client/index.ts');
-  const images = await openImageService(places, quiet);
+  const images = await openImageService(places);
   const runtime = await runtimeOf(kept, { places, network, images });
   await runtime.start();
   await Promise.all((await runtime.listPodSandboxes()).map((sandbox) => endSandbox(runtime, sandbox.id)));

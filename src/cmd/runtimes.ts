@@ -33,6 +33,11 @@ export function chooseRuntime(asked: RuntimeName | 'auto'): ChosenRuntime {
   return { name: 'process', remark: `${cost}; ${change}` };
 }
 
+/** crun or runc, where this process may start containers. */
+export function ociProgram(): string | undefined {
+  return process.platform === 'linux' && process.getuid?.() === 0 ? ociPrograms.find(onPath) : undefined;
+}
+
 function onPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {

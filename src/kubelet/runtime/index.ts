@@ -11,3 +11,5 @@ export { type OciOptions, ociRuntime } from './oci/setup.ts';
 export { type ProcessOptions, processRuntime } from './process/runtime.ts';
 export { type SimOptions, simRuntime } from './sim.ts';
 export { type LogEntry, type LogOptions, parseLogLine, readLog } from './logs.ts';
+/** Also for who runs a command in an image's files without a pod: the builder. */
+export { type ResolvedUser, resolveUser } from './user.ts';
