@@ -3,30 +3,26 @@
  * for what blocks it; one that is deleted as an orphan's parent lets its dependents go first. One controller for all kinds: its keys name
  * the kind, too. Owners are looked up among what is known of every kind, and asked for before anything is done.
  */
-import { kindOfGvk, kinds } from '../api/index.ts';
-import type { Controller, ReconcileContext, Watched } from '../client/index.ts';
+import { kindOfGvk } from '../api/index.ts';
+import type { Controller, DeleteOptions, ReconcileContext, Watched } from '../client/index.ts';
 import {
   type AnyObject,
+  equalJson,
   isStatusError,
   type KubeObject,
   type OwnerReference,
   parseApiVersion,
   type Resource,
 } from '../machinery/index.ts';
+import { resourcesWith } from './resources.ts';
 
 const foreground = 'foregroundDeletion';
 const orphan = 'orphan';
 /** Written too often to be anybody's dependents, and never are. */
-const ignored = new Set(['/events', 'events.k8s.io/events', 'coordination.k8s.io/leases']);
+const ignored = new Set(['/events', 'events.k8s.io/events']);
 
-/** One version of each resource that can be listed, watched and deleted. */
-const collected: readonly Resource[] = Object.values(
-  Object.fromEntries(
-    kinds
-      .filter((kind) => ['list', 'watch', 'delete'].every((verb) => (kind.verbs as readonly string[]).includes(verb)))
-      .filter((kind) => !ignored.has(`${kind.group}/${kind.resource}`))
-      .map((kind) => [`${kind.group}/${kind.resource}`, kind as Resource]),
-  ),
+const collected: readonly Resource[] = resourcesWith('list', 'watch', 'delete').filter(
+  ({ group, resource }) => !ignored.has(`${group}/${resource}`),
 );
 const byId = new Map(collected.map((resource) => [idOf(resource), resource]));
 
@@ -38,19 +34,17 @@ function keyOf(resource: Resource, { metadata }: KubeObject): string {
   return `${idOf(resource)}|${metadata.namespace ?? ''}|${metadata.name}`;
 }
 
+function watched(resource: Resource): Watched<AnyObject> {
+  return { resource, when: matters, keys: (object, context) => concerned(resource, object, context) };
+}
+
 export function garbageCollector(): Controller {
-  const [first, ...rest] = collected;
-  const watch = (resource: Resource): Watched<AnyObject> => ({
-    resource,
-    when: (old, object) => matters(old, object),
-    keys: (object, context) => concerned(resource, object, context),
-  });
   return {
     name: 'garbage-collector',
-    for: first!,
+    for: collected[0]!,
     // its own keys come from `watches`, like everybody's
     when: () => false,
-    watches: [first!, ...rest].map(watch),
+    watches: collected.map(watched),
     concurrency: 10,
     async reconcile(key, context) {
       const [group, version, resource, namespace, name] = key.split('|');
@@ -67,7 +61,7 @@ function matters(old: AnyObject | undefined, object: AnyObject | undefined): boo
   const going = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
   if (going) return true;
   if (!object.metadata.ownerReferences?.length) return false;
-  return old === undefined || old.metadata.ownerReferences !== object.metadata.ownerReferences;
+  return old === undefined || !equalJson(old.metadata.ownerReferences, object.metadata.ownerReferences);
 }
 
 /** The object itself, what it owned, and whoever waits for it to go. */
@@ -112,8 +106,14 @@ async function collect(resource: Resource, object: AnyObject, context: Reconcile
   }
   if (gone.length === 0 && waiting.length === 0) return;
   const dependents = dependentsOf(object, context);
-  const propagationPolicy = waiting.length > 0 && dependents.length > 0 ? 'Foreground' : 'Background';
+  const propagationPolicy = waiting.length > 0 && dependents.length > 0 ? 'Foreground' : policyOf(object);
   await remove(resource, object, propagationPolicy, context);
+}
+
+/** What was asked of the object itself, when it was made or before, stays asked. */
+function policyOf({ metadata }: AnyObject): DeleteOptions['propagationPolicy'] {
+  if (metadata.finalizers?.includes(orphan)) return 'Orphan';
+  return metadata.finalizers?.includes(foreground) ? 'Foreground' : 'Background';
 }
 
 /** `waiting`: it is being deleted and waits for this one. `solid`: it is there, or nobody can tell. */
@@ -213,7 +213,7 @@ async function dropFinalizer(
 async function remove(
   resource: Resource,
   object: AnyObject,
-  propagationPolicy: 'Background' | 'Foreground',
+  propagationPolicy: DeleteOptions['propagationPolicy'],
   { client }: ReconcileContext,
 ): Promise<void> {
   const { uid, resourceVersion } = object.metadata;

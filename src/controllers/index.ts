@@ -7,7 +7,7 @@ import { deploymentController } from './deployment/index.ts';
 import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
 import { namespaceController } from './namespace.ts';
-import { nodeLifecycle } from './nodelifecycle.ts';
+import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
@@ -31,5 +31,6 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     garbageCollector(),
     podGarbageCollector(),
     nodeLifecycle(),
+    taintEviction(),
   ];
 }

@@ -1,21 +1,22 @@
 /** Pods that nobody looks after any more: on nodes that are gone, ended in great number, or deleted before they had a node. */
-import { nodes, type Pod, pods } from '../api/index.ts';
+import { type Node, nodes, type Pod, pods } from '../api/index.ts';
 import type { Controller, ReconcileContext } from '../client/index.ts';
-import { isStatusError, type Resource } from '../machinery/index.ts';
-import { refOf } from './claim.ts';
+import { isStatusError } from '../machinery/index.ts';
+import { disrupt } from './disruption.ts';
 
 const every = 20_000;
 /** A node that is not there may be about to register again. */
 const quarantine = 40_000;
-const terminatedLimit = 12_500;
+const outOfService = 'node.kubernetes.io/out-of-service';
 const key = 'all';
 
-export function podGarbageCollector(): Controller<Pod> {
+/** `terminatedLimit`: so many pods that have ended are kept, the youngest; absent: 12,500. */
+export function podGarbageCollector({ terminatedLimit = 12_500 }: { terminatedLimit?: number } = {}): Controller<Pod> {
   /** Since when each node has been missing. */
   const missing = new Map<string, number>();
   return {
     name: 'pod-garbage-collector',
-    for: pods as Resource<Pod>,
+    for: pods,
     when: () => false,
     reads: [nodes],
     concurrency: 1,
@@ -23,36 +24,63 @@ export function podGarbageCollector(): Controller<Pod> {
       enqueue(key, every);
     },
     async reconcile(_key, context) {
-      const all = context.lister<Pod>(pods).list();
-      for (const pod of all) if (reasonToEnd(pod, missing, context) !== undefined) await end(pod, context);
-      const ended = all.filter((pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed');
-      const excess = ended.length - terminatedLimit;
-      if (excess > 0)
-        for (const pod of ended
-          .toSorted((a, b) => String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)))
-          .slice(0, excess))
-          await end(pod, context);
+      const all = context.lister(pods).list();
+      const used = new Set(all.map(({ spec }) => spec.nodeName));
+      for (const name of missing.keys()) if (!used.has(name)) missing.delete(name);
+      for (const pod of excess(all, terminatedLimit)) await end(pod, 'it ended long ago', context);
+      for (const pod of all) {
+        const why = await reasonToEnd(pod, missing, context);
+        if (why !== undefined) await end(pod, why, context);
+      }
       return { requeueAfter: every };
     },
   };
 }
 
-function reasonToEnd(pod: Pod, missing: Map<string, number>, { lister, clock }: ReconcileContext): string | undefined {
-  const { nodeName } = pod.spec;
-  if (!nodeName)
-    return pod.metadata.deletionTimestamp === undefined ? undefined : 'it has no node and is being deleted';
-  if (lister(nodes).get(nodeName) !== undefined) {
-    missing.delete(nodeName);
-    return undefined;
-  }
-  const since = missing.get(nodeName) ?? clock.now();
-  missing.set(nodeName, since);
-  return clock.now() - since >= quarantine ? 'its node is gone' : undefined;
+/** Those that ended and are too many, the oldest. */
+export function excess(all: readonly Pod[], limit: number): Pod[] {
+  const ended = all.filter(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
+  if (ended.length <= limit) return [];
+  const age = ({ metadata }: Pod) => String(metadata.creationTimestamp);
+  return ended.toSorted((a, b) => age(a).localeCompare(age(b))).slice(0, ended.length - limit);
 }
 
-async function end(pod: Pod, { client }: ReconcileContext): Promise<void> {
-  const preconditions = { uid: pod.metadata.uid! };
-  await client.delete(pods, refOf(pod), { gracePeriodSeconds: 0, preconditions }).catch((error: unknown) => {
-    if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
-  });
+async function reasonToEnd(
+  pod: Pod,
+  missing: Map<string, number>,
+  context: ReconcileContext,
+): Promise<string | undefined> {
+  const { nodeName } = pod.spec;
+  const going = pod.metadata.deletionTimestamp !== undefined;
+  if (!nodeName) return going ? 'it was deleted before it had a node' : undefined;
+  const node = context.lister<Node>(nodes).get(nodeName);
+  if (node !== undefined) {
+    missing.delete(nodeName);
+    return going && node.spec?.taints?.some((taint) => taint.key === outOfService)
+      ? 'its node is out of service'
+      : undefined;
+  }
+  const since = missing.get(nodeName) ?? context.clock.now();
+  missing.set(nodeName, since);
+  if (context.clock.now() - since < quarantine) return undefined;
+  return (await isGone(nodeName, context)) ? 'its node no longer exists' : undefined;
+}
+
+/** What the cache shows may be over. */
+async function isGone(name: string, { client }: ReconcileContext): Promise<boolean> {
+  try {
+    await client.get(nodes, { name });
+    return false;
+  } catch (error) {
+    if (isStatusError(error, 'NotFound')) return true;
+    throw error;
+  }
+}
+
+async function end(pod: Pod, why: string, context: ReconcileContext): Promise<void> {
+  await disrupt(
+    pod,
+    { reason: 'DeletionByPodGC', message: `PodGC: ${why}`, failed: true, gracePeriodSeconds: 0 },
+    context,
+  );
 }

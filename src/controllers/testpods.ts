@@ -50,7 +50,7 @@ export async function report(client: Client, pod: Pod, { phase, ready, ip, now, 
 
 /** The same pod has the same address, always. */
 function addressOf({ metadata }: Pod): string {
-  const sum = [...metadata.uid!].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 65_000, 7);
+  const sum = [...metadata.uid!].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 60_000, 7);
   return `10.244.${Math.floor(sum / 250)}.${(sum % 250) + 2}`;
 }
 

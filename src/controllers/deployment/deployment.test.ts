@@ -147,7 +147,9 @@ test('a set of the same name that belongs to nobody is stepped around', async ()
   await using cluster = await startCluster();
   const { client } = cluster;
   await client.create(deployments, deployment('web'));
-  const [made] = await cluster.eventually(async () => ((await setsOf(cluster)).length > 0 ? setsOf(cluster) : undefined));
+  const [made] = await cluster.eventually(async () =>
+    (await setsOf(cluster)).length > 0 ? setsOf(cluster) : undefined,
+  );
   await client.delete(deployments, ref);
   await cluster.eventually(async () => (await setsOf(cluster)).length === 0);
   const labels = { other: 'yes' };

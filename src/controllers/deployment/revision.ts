@@ -48,7 +48,7 @@ function stable(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
   const fields = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return `{${fields
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, inner]) => `${name}:${stable(inner)}`)
     .join(',')}}`;
 }
