@@ -59,12 +59,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const random = seededRandom(options.seed ?? 1);
   const store = options.store ?? memoryStore();
   const log = options.log ?? quiet;
-  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
   const apiserver = await createApiserver({
     store,
     clock,
     random,
-    signer: { key: key.toString(), issuer: 'https://kubernetes.default.svc.cluster.local' },
+    signer: {
+      get key() {
+        return signerKey();
+      },
+      issuer: 'https://kubernetes.default.svc.cluster.local',
+    },
     serviceCIDR: '10.96.0.0/16',
     nodePorts: { from: 30000, to: 32767 },
     failed: (err, id) => log.error({ err, id }, 'a request failed'),
@@ -95,6 +99,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       if (options.store === undefined) await store.close();
     },
   };
+}
+
+function signerKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 interface Parts {

@@ -11,7 +11,9 @@ export function impersonated(user: User, headers: Headers, authorize: (attribute
   const extra = Object.entries(headers).filter(([header]) => header.startsWith('impersonate-extra-'));
   if (name === undefined) {
     if (groups.length > 0 || uid !== undefined || extra.length > 0)
-      throw StatusError.badRequest('requested impersonation of groups, a uid or extra without a user (Impersonate-User)');
+      throw StatusError.badRequest(
+        'requested impersonation of groups, a uid or extra without a user (Impersonate-User)',
+      );
     return user;
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
@@ -28,7 +30,10 @@ export function impersonated(user: User, headers: Headers, authorize: (attribute
   const implied =
     name === 'system:anonymous'
       ? ['system:unauthenticated']
-      : ['system:authenticated', ...(account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : [])];
+      : [
+          'system:authenticated',
+          ...(account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : []),
+        ];
   return { name, ...(uid && { uid }), groups: [...new Set([...groups, ...implied])], extra: values };
 }
 

@@ -26,10 +26,7 @@ export interface Credentials {
   readonly authorization?: string;
 }
 
-export async function authenticate(
-  credentials: Credentials,
-  tokens: readonly TokenAuthenticator[],
-): Promise<User> {
+export async function authenticate(credentials: Credentials, tokens: readonly TokenAuthenticator[]): Promise<User> {
   const fromCertificate = credentials.subject && userOfSubject(credentials.subject);
   if (fromCertificate !== undefined) return fromCertificate;
   const { authorization } = credentials;
@@ -50,7 +47,9 @@ export function userOfSubject(subject: NonNullable<Credentials['subject']>): Use
 }
 
 function authenticated(user: User): User {
-  return user.groups.includes(groups.authenticated) ? user : { ...user, groups: [...user.groups, groups.authenticated] };
+  return user.groups.includes(groups.authenticated)
+    ? user
+    : { ...user, groups: [...user.groups, groups.authenticated] };
 }
 
 export { ServiceAccountTokens, type TokenClaims, type TokenSigner } from './serviceaccount.ts';

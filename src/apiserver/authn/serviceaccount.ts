@@ -7,7 +7,7 @@ import { type AnyObject, type Clock, type Random, StatusError } from '../../mach
 import type { User } from '../request.ts';
 
 export interface TokenSigner {
-  /** PEM of a P-256 key. */
+  /** PEM of a P-256 key; read when the first token is asked for. */
   readonly key: string;
   readonly issuer: string;
 }
@@ -41,13 +41,27 @@ export interface TokenRequest {
 /** Reads an object of the core group, to see whether what a token is bound to still exists. */
 export type Lookup = (resource: string, namespace: string, name: string) => Promise<AnyObject | undefined>;
 
+interface Keys {
+  readonly private: KeyObject;
+  readonly public: KeyObject;
+  readonly id: string;
+}
+
+function keysOf(pem: string): Keys {
+  const key = createPrivateKey(pem);
+  const publicKey = createPublicKey(key);
+  const id = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64url');
+  return { private: key, public: publicKey, id };
+}
+
 const cacheLimit = 10_000;
 
 export class ServiceAccountTokens {
   readonly issuer: string;
-  readonly keyId: string;
-  readonly #private: KeyObject;
-  readonly #public: KeyObject;
+  readonly #signer: TokenSigner;
+  #keys: Keys | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #lookup: Lookup;
@@ -56,17 +70,19 @@ export class ServiceAccountTokens {
 
   constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup) {
     this.issuer = signer.issuer;
-    this.#private = createPrivateKey(signer.key);
-    this.#public = createPublicKey(this.#private);
+    this.#signer = signer;
     this.#clock = clock;
     this.#random = random;
     this.#lookup = lookup;
-    this.keyId = createHash('sha256').update(this.#public.export({ type: 'spki', format: 'der' })).digest('base64url');
+  }
+
+  get #key(): Keys {
+    return (this.#keys ??= keysOf(this.#signer.key));
   }
 
   /** The public key, for `/openid/v1/jwks`. */
   jwk(): Record<string, unknown> {
-    return { use: 'sig', alg: 'ES256', kid: this.keyId, ...this.#public.export({ format: 'jwk' }) };
+    return { use: 'sig', alg: 'ES256', kid: this.#key.id, ...this.#key.public.export({ format: 'jwk' }) };
   }
 
   issue(request: TokenRequest): { token: string; claims: TokenClaims } {
@@ -87,8 +103,8 @@ export class ServiceAccountTokens {
       nbf: now,
       sub: `system:serviceaccount:${namespace}:${name}`,
     };
-    const signingInput = `${encode({ alg: 'ES256', kid: this.keyId })}.${encode(claims)}`;
-    const signature = sign('sha256', Buffer.from(signingInput), { key: this.#private, dsaEncoding: 'ieee-p1363' });
+    const signingInput = `${encode({ alg: 'ES256', kid: this.#key.id })}.${encode(claims)}`;
+    const signature = sign('sha256', Buffer.from(signingInput), { key: this.#key.private, dsaEncoding: 'ieee-p1363' });
     return { token: `${signingInput}.${signature.toString('base64url')}`, claims };
   }
 
@@ -122,7 +138,7 @@ export class ServiceAccountTokens {
       verify(
         'sha256',
         Buffer.from(`${parts[0]}.${parts[1]}`),
-        { key: this.#public, dsaEncoding: 'ieee-p1363' },
+        { key: this.#key.public, dsaEncoding: 'ieee-p1363' },
         Buffer.from(parts[2]!, 'base64url'),
       );
     if (!good) throw StatusError.unauthorized();
