@@ -1,11 +1,10 @@
 /** From the bytes of a request to values. */
-import { load as parseYaml } from 'js-yaml';
 import { StatusError } from '../machinery/index.ts';
 import type { PatchType } from './registry/index.ts';
+import { jsonOf, yamlOf } from './text.ts';
 
 /** As upstream's limit for a request. */
 export const bodyLimit = 3 * 1024 * 1024;
-const depthLimit = 1000;
 
 const patchTypes: Record<string, PatchType> = {
   'application/json-patch+json': 'json',
@@ -33,9 +32,7 @@ export function parseBody(bytes: Buffer, contentType: string | undefined, isPatc
       'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
     );
   const text = decodeText(bytes);
-  const value = yaml && !/^\s*[{[]/.test(text) ? fromYaml(text) : fromJson(text);
-  if (depthOver(value, depthLimit)) throw StatusError.badRequest(`the body is nested deeper than ${depthLimit} levels`);
-  return value;
+  return yaml && !/^\s*[{[]/.test(text) ? yamlOf(text) : jsonOf(text);
 }
 
 function mediaType(contentType: string | undefined): string {
@@ -50,40 +47,4 @@ function decodeText(bytes: Buffer): string {
   } catch {
     throw StatusError.badRequest('the body is not valid UTF-8');
   }
-}
-
-function fromJson(text: string): unknown {
-  try {
-    const value = JSON.parse(text) as unknown;
-    if (text.includes('"__proto__"')) refusePrototype(value);
-    return value;
-  } catch (error) {
-    if (error instanceof StatusError) throw error;
-    throw StatusError.badRequest(`the body is not valid JSON: ${(error as Error).message}`);
-  }
-}
-
-function fromYaml(text: string): unknown {
-  try {
-    const value = parseYaml(text);
-    refusePrototype(value);
-    return value;
-  } catch (error) {
-    if (error instanceof StatusError) throw error;
-    throw StatusError.badRequest(`the body is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
-  }
-}
-
-/** A field of this name means something else to this language; nobody needs it. */
-function refusePrototype(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (Object.hasOwn(value, '__proto__')) throw StatusError.badRequest('a field may not be named "__proto__"');
-  for (const inner of Object.values(value)) refusePrototype(inner);
-}
-
-function depthOver(value: unknown, left: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (left === 0) return true;
-  for (const name in value) if (depthOver((value as Record<string, unknown>)[name], left - 1)) return true;
-  return false;
 }

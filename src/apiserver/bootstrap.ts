@@ -19,8 +19,16 @@ export async function bootstrap(registry: Registry, options: BootstrapOptions): 
   const objects = [
     ...namespaces.map(namespace),
     ...bootstrapPolicy(),
-    priorityClass('system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'),
-    priorityClass('system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'),
+    priorityClass(
+      'system-cluster-critical',
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ),
+    priorityClass(
+      'system-node-critical',
+      2_000_001_000,
+      'Used for system critical pods that must not be moved from their current node.',
+    ),
     kubernetesService(options.serviceAddress),
   ];
   const now = formatTime(registry.clock.now());

@@ -34,12 +34,19 @@ export interface Visitor {
 }
 
 const headersTimeout = 30_000;
+/** For a whole request to arrive, its body included; answers may take as long as they like. */
+const requestTimeout = 60_000;
 const handshakeTimeout = 10_000;
+/** Requests of one connection that were taken back unanswered, less those that were not: who goes on so is shown out. */
+const cutLimit = 1000;
 
 export async function open(options: ListenOptions, visitor: Visitor): Promise<Door> {
-  const http = createServer({ headersTimeout, requestTimeout: 0, keepAliveTimeout: 120_000, maxHeaderSize: 64 * 1024 });
+  const http = createServer({ headersTimeout, requestTimeout, keepAliveTimeout: 120_000, maxHeaderSize: 64 * 1024 });
   http.on('request', (request, response) => visitor.request(new Http1Exchange(request, response)));
   http.on('upgrade', (request, socket, head) => visitor.upgrade(new Http1Exchange(request, undefined), socket, head));
+  // it never listens itself, and looks after its timeouts only once it believes that it does
+  http.emit('listening');
+  http.on('clientError', refuse);
   const sockets = new Set<Socket>();
   const server = createTlsServer({
     cert: options.certificate,
@@ -74,6 +81,7 @@ export async function open(options: ListenOptions, visitor: Visitor): Promise<Do
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        http.close(() => {});
         for (const socket of sockets) socket.destroy();
       }),
   };
@@ -88,10 +96,26 @@ function serveHttp2(socket: TLSSocket, visitor: Visitor): void {
   session.setLocalWindowSize(1 << 24);
   const subject = subjectOf(socket);
   session.on('error', () => session.destroy());
+  let cut = 0;
   session.on('stream', (stream, headers) => {
     stream.on('error', () => stream.destroy());
+    stream.once('close', () => {
+      cut = stream.headersSent ? Math.max(0, cut - 1) : cut + 1;
+      if (cut > cutLimit) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    });
     visitor.request(new Http2Exchange(stream, headers as Headers, subject));
   });
+}
+
+/** What is no HTTP, or too slow to become some. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const answers: Record<string, string> = {
+    HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+    ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  };
+  if (socket.writable)
+    socket.end(`HTTP/1.1 ${answers[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+  else socket.destroy();
 }
 
 function subjectOf(socket: TLSSocket): Exchange['subject'] {
@@ -270,11 +294,14 @@ function collect(source: IncomingMessage | ServerHttp2Stream, limit: number, dec
       if (length > limit) {
         parts.length = 0;
         fail(tooLarge());
+        // the answer reaches only who stops sending some time
+        if (length > 3 * limit) source.destroy();
       } else if (!done) parts.push(part);
     });
     source.on('end', () => {
       if (done) return;
       done = true;
+      if ('session' in source) source.setTimeout(0);
       if (declared >= 0 && length !== declared)
         return reject(StatusError.badRequest(`the body ended after ${length} of ${declared} bytes`));
       resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, length));
@@ -282,5 +309,9 @@ function collect(source: IncomingMessage | ServerHttp2Stream, limit: number, dec
     source.on('aborted', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
     source.on('close', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
     source.on('error', fail);
+    if ('session' in source)
+      source.setTimeout(requestTimeout, () =>
+        fail(new StatusError('Timeout', 'the body of the request did not arrive in time')),
+      );
   });
 }

@@ -6,7 +6,15 @@ import { type AnyObject, apiVersionOf, type Resource, type WatchEvent } from '..
 import { require } from './chain.ts';
 import type { Serving } from './serve.ts';
 import { toStatus } from './serve.ts';
-import { bookmarkOf, eventOf, fromStored, type PatchType, type ResourceCall, type Seen, watch } from './registry/index.ts';
+import {
+  bookmarkOf,
+  eventOf,
+  fromStored,
+  type PatchType,
+  type ResourceCall,
+  type Seen,
+  watch,
+} from './registry/index.ts';
 import type { RequestInfo, RequestOptions, RequestVerb, User } from './request.ts';
 import { listMeta } from './respond.ts';
 import { callOf, perform } from './verbs.ts';
@@ -108,7 +116,11 @@ export class LocalServer {
   #listOf(call: ResourceCall, list: Parameters<typeof listMeta>[0]): AnyObject {
     const { kind } = call.served;
     const items = list.entries.map((entry) => fromStored(call.served, entry.object));
-    return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata: listMeta(list), items } as unknown as AnyObject;
+    return {
+      kind: `${kind.kind}List`,
+      apiVersion: apiVersionOf(kind),
+      metadata: listMeta(list),
+      items,
+    } as unknown as AnyObject;
   }
 }
-

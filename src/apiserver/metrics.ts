@@ -34,8 +34,14 @@ export class Metrics {
       '# TYPE apiserver_request_total counter',
       ...Array.from(this.#requests, ([labels, { count }]) => `apiserver_request_total{${labels}} ${count}`),
       '# TYPE apiserver_request_duration_seconds summary',
-      ...Array.from(this.#requests, ([labels, { seconds }]) => `apiserver_request_duration_seconds_sum{${labels}} ${seconds.toFixed(6)}`),
-      ...Array.from(this.#requests, ([labels, { count }]) => `apiserver_request_duration_seconds_count{${labels}} ${count}`),
+      ...Array.from(
+        this.#requests,
+        ([labels, { seconds }]) => `apiserver_request_duration_seconds_sum{${labels}} ${seconds.toFixed(6)}`,
+      ),
+      ...Array.from(
+        this.#requests,
+        ([labels, { count }]) => `apiserver_request_duration_seconds_count{${labels}} ${count}`,
+      ),
       '# TYPE apiserver_longrunning_requests gauge',
       ...Array.from(this.#longRunning, ([labels, count]) => `apiserver_longrunning_requests{${labels}} ${count}`),
       '# TYPE process_resident_memory_bytes gauge',

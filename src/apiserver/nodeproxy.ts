@@ -68,7 +68,12 @@ export class NodeProxy {
     answer.on('end', () => {
       const text = Buffer.concat(parts).toString().slice(0, 10_000).trim();
       const code = answer.statusCode ?? 500;
-      const error = new StatusError(code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError', text, undefined, { code });
+      const error = new StatusError(
+        code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError',
+        text,
+        undefined,
+        { code },
+      );
       send(exchange, replyOf(code, error.toStatus()), []);
     });
   }
@@ -111,7 +116,9 @@ export class NodeProxy {
       ALPNProtocols: ['http/1.1'],
       checkServerIdentity: () => undefined,
     });
-    const timer = this.#registry.clock.after(connectTimeout, () => upstream.destroy(new Error('no answer from the node')));
+    const timer = this.#registry.clock.after(connectTimeout, () =>
+      upstream.destroy(new Error('no answer from the node')),
+    );
     await new Promise<void>((resolve, reject) => {
       upstream.once('secureConnect', resolve);
       upstream.once('error', (error) => reject(unreachable(target, error)));
@@ -142,7 +149,12 @@ function addressOf(node: AnyObject): string {
   throw StatusError.serviceUnavailable(`node ${node.metadata.name} has no address yet`);
 }
 
-const places: Record<string, string> = { log: 'containerLogs', exec: 'exec', attach: 'attach', portforward: 'portForward' };
+const places: Record<string, string> = {
+  log: 'containerLogs',
+  exec: 'exec',
+  attach: 'attach',
+  portforward: 'portForward',
+};
 
 function pathOf(call: ResourceCall, pod: AnyObject, query: URLSearchParams): string {
   const place = places[call.subresource]!;
@@ -178,7 +190,8 @@ function upgradeRequest(exchange: Exchange, target: Target): string {
   for (const [name, value] of Object.entries(exchange.headers)) {
     if (hopHeaders.has(name) || name.startsWith('impersonate-')) continue;
     // a token may travel as a subprotocol: it is for us alone
-    for (const one of [value ?? []].flat()) lines.push(`${name}: ${one.replaceAll(/base64url\.bearer\.authorization\.k8s\.io\.[^,\s]+,?\s*/g, '')}`);
+    for (const one of [value ?? []].flat())
+      lines.push(`${name}: ${one.replaceAll(/base64url\.bearer\.authorization\.k8s\.io\.[^,\s]+,?\s*/g, '')}`);
   }
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
@@ -197,7 +210,12 @@ function join(a: Duplex, b: Duplex): void {
 }
 
 function unreachable(target: Target, error: Error): StatusError {
-  return new StatusError('InternalError', `error dialing the node at ${target.host}:${target.port}: ${error.message}`, undefined, {
-    code: 502,
-  });
+  return new StatusError(
+    'InternalError',
+    `error dialing the node at ${target.host}:${target.port}: ${error.message}`,
+    undefined,
+    {
+      code: 502,
+    },
+  );
 }

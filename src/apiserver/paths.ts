@@ -38,17 +38,23 @@ export class Paths {
   }
 
   /** Answers and returns the code. */
-  serve(exchange: Exchange): number {
+  serve(exchange: Exchange): number | Promise<number> {
     const { path, method } = exchange;
     if (method !== 'GET' && method !== 'HEAD')
       throw new StatusError('MethodNotAllowed', `${method} is not supported on ${path.slice(0, 200)}`);
     const health = /^\/(healthz|livez|readyz)(?:\/(.+))?$/.exec(path);
     if (health) return this.#health(exchange, health[1]!, health[2]);
-    if (path === '/metrics') return this.#bytes(exchange, Buffer.from(this.#options.metrics.text(this.#options.gauges())), 'text/plain; version=0.0.4');
-    if (path === '/openapi/v2') return this.#bytes(exchange, this.#options.openapi.v2(), 'application/json');
+    if (path === '/metrics')
+      return this.#bytes(
+        exchange,
+        Buffer.from(this.#options.metrics.text(this.#options.gauges())),
+        'text/plain; version=0.0.4',
+      );
+    if (path === '/openapi/v2') return this.#document(exchange, this.#options.openapi.v2());
     if (path.startsWith('/openapi/v3/')) return this.#openapi(exchange, path.slice('/openapi/v3/'.length));
-    if ((path === '/api' || path === '/apis') && wantsAggregated(exchange)) return this.#aggregated(exchange, path === '/api');
-    const value = this.#value( path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
+    if ((path === '/api' || path === '/apis') && wantsAggregated(exchange))
+      return this.#aggregated(exchange, path === '/api');
+    const value = this.#value(path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
     if (value === undefined) throw StatusError.noSuchPath();
     send(exchange, replyOf(200, value), []);
     return 200;
@@ -58,7 +64,20 @@ export class Paths {
     const { resources, openapi, version, tokens, address } = this.#options;
     switch (path) {
       case '/':
-        return { paths: ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] };
+        return {
+          paths: [
+            '/api',
+            '/api/v1',
+            '/apis',
+            '/healthz',
+            '/livez',
+            '/metrics',
+            '/openapi/v2',
+            '/openapi/v3',
+            '/readyz',
+            '/version',
+          ],
+        };
       case '/version':
         return version;
       case '/api':
@@ -100,10 +119,17 @@ export class Paths {
     return known ? 304 : 200;
   }
 
-  #openapi(exchange: Exchange, path: string): number {
+  #openapi(exchange: Exchange, path: string): Promise<number> {
     const document = this.#options.openapi.v3(path);
     if (document === undefined) throw StatusError.noSuchPath();
-    return this.#bytes(exchange, document, 'application/json');
+    return this.#document(exchange, document);
+  }
+
+  async #document(exchange: Exchange, document: Promise<Buffer>): Promise<number> {
+    const accept = header(exchange.headers, 'accept') ?? '';
+    const json = accept === '' || accept.split(',').some((part) => /\*\/\*|application\/(\*|json)/.test(part));
+    if (!json) throw StatusError.notAcceptable('only the following media types are accepted: application/json');
+    return this.#bytes(exchange, await document, 'application/json');
   }
 
   #bytes(exchange: Exchange, body: Buffer, type: string): number {
@@ -119,7 +145,9 @@ export class Paths {
       .filter(({ name }) => !excluded.has(name))
       .map(({ name, check }) => ({ name, problem: check() }));
     const bad = results.filter(({ problem }) => problem !== undefined);
-    const lines = results.map(({ name, problem }) => (problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`));
+    const lines = results.map(({ name, problem }) =>
+      problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`,
+    );
     const code = bad.length > 0 ? 500 : 200;
     const verbose = exchange.query.has('verbose') || code !== 200;
     const last = code === 200 ? `${kind} check passed` : `${kind} check failed`;
@@ -130,5 +158,13 @@ export class Paths {
 
 function wantsAggregated(exchange: Exchange): boolean {
   const accept = header(exchange.headers, 'accept') ?? '';
-  return accept.split(',').some((part) => part.includes('as=APIGroupDiscoveryList') && part.includes('v=v2') && !part.includes('v=v2beta1') && !part.includes('protobuf'));
+  return accept
+    .split(',')
+    .some(
+      (part) =>
+        part.includes('as=APIGroupDiscoveryList') &&
+        part.includes('v=v2') &&
+        !part.includes('v=v2beta1') &&
+        !part.includes('protobuf'),
+    );
 }

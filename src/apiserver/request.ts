@@ -39,6 +39,7 @@ export interface RequestInfo {
 }
 
 const methodVerbs: Record<string, RequestVerb> = {
+  __proto__: null as never,
   GET: 'get',
   HEAD: 'get',
   POST: 'create',
@@ -158,6 +159,7 @@ export function optionsFromQuery(query: URLSearchParams): RequestOptions {
 }
 
 const readers: Record<string, (options: RequestOptions, value: string) => void> = {
+  __proto__: null as never,
   labelSelector: (options, value) => void (options.labelSelector = value),
   fieldSelector: (options, value) => void (options.fieldSelector = value),
   limit: (options, value) => void (options.limit = integer('limit', value)),
@@ -176,7 +178,8 @@ const readers: Record<string, (options: RequestOptions, value: string) => void> 
   propagationPolicy: (options, value) => void (options.propagationPolicy = value),
   orphanDependents: (options, value) => void (options.orphanDependents = isTrue(value)),
   dryRun: (options, value) => {
-    if (value !== 'All') throw StatusError.badRequest(`invalid dryRun: ${JSON.stringify(value)}: the one supported value is "All"`);
+    if (value !== 'All')
+      throw StatusError.badRequest(`invalid dryRun: ${JSON.stringify(value)}: the one supported value is "All"`);
     options.dryRun = true;
   },
   fieldValidation: (options, value) => {

@@ -24,14 +24,24 @@ export function replyOf(code: number, value: unknown, as: Representation = json)
   return { code, headers: jsonHeaders, body: Buffer.from(JSON.stringify(value)) };
 }
 
-export function answerReply(call: ResourceCall, answer: Answer, as: Representation, now: number, include: IncludeObject): Reply {
+export function answerReply(
+  call: ResourceCall,
+  answer: Answer,
+  as: Representation,
+  now: number,
+  include: IncludeObject,
+): Reply {
   const { entry } = answer;
   const direct = entry !== undefined && call.served.stored === call.served.kind;
   if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: entry.bytes };
   const object = entry === undefined ? (answer.object as AnyObject) : fromStored(call.served, entry.object);
   const isStatus = object.kind === 'Status' && object.apiVersion === 'v1';
   if (as.as === 'Table' && !isStatus && call.subresource === '')
-    return replyOf(answer.code, tableOf(call.served.kind, [object], now, include, { resourceVersion: object.metadata.resourceVersion }), as);
+    return replyOf(
+      answer.code,
+      tableOf(call.served.kind, [object], now, include, { resourceVersion: object.metadata.resourceVersion }),
+      as,
+    );
   if (as.as === 'PartialObjectMetadata' && !isStatus) return replyOf(answer.code, partialOf(object), as);
   return replyOf(answer.code, object, as);
 }
@@ -39,7 +49,13 @@ export function answerReply(call: ResourceCall, answer: Answer, as: Representati
 const comma = Buffer.from(',');
 const closing = Buffer.from(']}');
 
-export function listReply(call: ResourceCall, list: ListAnswer, as: Representation, now: number, include: IncludeObject): Reply {
+export function listReply(
+  call: ResourceCall,
+  list: ListAnswer,
+  as: Representation,
+  now: number,
+  include: IncludeObject,
+): Reply {
   const { served } = call;
   const metadata = listMeta(list);
   const direct = served.stored === served.kind;

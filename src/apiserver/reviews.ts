@@ -12,7 +12,11 @@ export interface ReviewContext {
   rulesFor(user: User, namespace: string): PolicyRule[];
 }
 
-type Review = (context: ReviewContext, call: ResourceCall, body: AnyObject) => AnyObject['status'] | Promise<AnyObject['status']>;
+type Review = (
+  context: ReviewContext,
+  call: ResourceCall,
+  body: AnyObject,
+) => AnyObject['status'] | Promise<AnyObject['status']>;
 
 const reviews: Record<string, Review> = {
   selfsubjectaccessreviews: (context, call, { spec }) => access(context, call.user, spec, 'SelfSubjectAccessReview'),
@@ -31,8 +35,10 @@ const reviews: Record<string, Review> = {
 
 /** Undefined when the resource is no review. */
 export function review(context: ReviewContext, call: ResourceCall): Promise<Answer> | undefined {
+  if (call.served.prefix !== '' || !/^(authentication|authorization)\.k8s\.io$/.test(call.served.kind.group))
+    return undefined;
   const answer = reviews[call.served.kind.resource];
-  if (answer === undefined || !/^(authentication|authorization)\.k8s\.io$/.test(call.served.kind.group)) return undefined;
+  if (answer === undefined) return undefined;
   return (async () => {
     const body = decode(call.served.kind, call.body ?? {}, call);
     return { code: 201, object: { ...body, status: await answer(context, call, body) } };
@@ -43,7 +49,11 @@ function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kin
   const { resourceAttributes: resource, nonResourceAttributes: path } = spec ?? {};
   if ((resource === undefined) === (path === undefined))
     throw StatusError.invalid({ group: 'authorization.k8s.io', kind }, '', [
-      cause.invalid('spec.resourceAttributes', resource, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'),
+      cause.invalid(
+        'spec.resourceAttributes',
+        resource,
+        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      ),
     ]);
   const decision = context.authorize({
     user,
@@ -73,7 +83,12 @@ function rules(context: ReviewContext, user: User, namespace: string | undefined
   return {
     resourceRules: held
       .filter((rule) => rule.resources !== undefined)
-      .map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames && { resourceNames }) })),
+      .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+        verbs,
+        apiGroups,
+        resources,
+        ...(resourceNames && { resourceNames }),
+      })),
     nonResourceRules: held
       .filter((rule) => rule.nonResourceURLs !== undefined)
       .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
@@ -82,8 +97,7 @@ function rules(context: ReviewContext, user: User, namespace: string | undefined
 }
 
 async function token(context: ReviewContext, spec: AnyObject['spec']): Promise<AnyObject['status']> {
-  if (!spec?.token)
-    throw StatusError.badRequest('token is required for TokenReview in authentication');
+  if (!spec?.token) throw StatusError.badRequest('token is required for TokenReview in authentication');
   try {
     const found = await context.tokens.review(spec.token, spec.audiences ?? []);
     if (found === undefined) return { authenticated: false };
@@ -98,7 +112,10 @@ function infoOf(user: User): AnyObject['status'] {
   return {
     username: user.name,
     ...(user.uid && { uid: user.uid }),
-    groups: user.groups.includes('system:authenticated') || user.name === 'system:anonymous' ? user.groups : [...user.groups, 'system:authenticated'],
+    groups:
+      user.groups.includes('system:authenticated') || user.name === 'system:anonymous'
+        ? user.groups
+        : [...user.groups, 'system:authenticated'],
     ...(user.extra && { extra: user.extra }),
   };
 }

@@ -11,6 +11,7 @@ import { type Paths } from './paths.ts';
 import { json, representationOf } from './publish/negotiate.ts';
 import type { IncludeObject } from './publish/table.ts';
 import type { ResourceCall } from './registry/index.ts';
+import { duplicatesIn } from './text.ts';
 import { optionsFromQuery, type RequestInfo, type RequestOptions, type User } from './request.ts';
 import { answerReply, listOf, listReply, replyOf, send, statusReply } from './respond.ts';
 import { callOf, perform, type VerbContext } from './verbs.ts';
@@ -37,15 +38,22 @@ export async function serve(serving: Serving, exchange: Exchange): Promise<void>
     const passed = await pass(exchange, serving.chain);
     info = passed.info;
     if (info.isResource) code = await resource(serving, exchange, info, passed.user, warnings);
-    else code = serving.paths.serve(exchange);
+    else code = await serving.paths.serve(exchange);
   } catch (error) {
     const told = toStatus(serving, error);
     code = told.code;
     send(exchange, statusReply(told), warnings);
   }
-  if (info?.verb === 'watch') return;
+  if (info?.verb === 'watch' && code === 200) return;
   const seconds = (serving.clock.monotonic() - started) / 1000;
-  serving.metrics.request(info?.verb ?? exchange.method, info?.group ?? '', info?.version ?? '', info?.resource ?? '', code, seconds);
+  serving.metrics.request(
+    info?.verb ?? exchange.method,
+    info?.group ?? '',
+    info?.version ?? '',
+    info?.resource ?? '',
+    code,
+    seconds,
+  );
 }
 
 async function resource(
@@ -65,7 +73,9 @@ async function resource(
   const include = includeOf(exchange.query.get('includeObject'));
   if (call.verb === 'watch') {
     serving.metrics.longRunning(info.resource, 'watch', 1);
-    exchange.signal.addEventListener('abort', () => serving.metrics.longRunning(info.resource, 'watch', -1), { once: true });
+    exchange.signal.addEventListener('abort', () => serving.metrics.longRunning(info.resource, 'watch', -1), {
+      once: true,
+    });
     await serveWatch({ registry, clock: serving.clock, random: serving.random }, call, exchange, as, include);
     return 200;
   }
@@ -98,11 +108,14 @@ async function readCall(
   if (isPatch && body === undefined) throw StatusError.badRequest('a patch needs a body');
   const options = optionsFromQuery(exchange.query);
   if (method === 'DELETE' && isObject(body)) takeDeleteOptions(options, body);
+  const writes =
+    bytes !== undefined && method !== 'DELETE' && options.fieldValidation !== 'Ignore' && bytes[0] === 0x7b;
   return callOf(serving.verbs.registry.resources, {
     info,
     user,
     options,
     body,
+    ...(writes && { duplicates: duplicatesIn(bytes.toString(), body) }),
     patchType,
     userAgent: header(exchange.headers, 'user-agent') ?? '',
     signal: exchange.signal,
@@ -118,7 +131,8 @@ export function takeDeleteOptions(options: RequestOptions, body: Record<string, 
     throw StatusError.badRequest(`the body of a DELETE must be DeleteOptions, not ${body.kind}`);
   const { gracePeriodSeconds, propagationPolicy, preconditions, dryRun, orphanDependents } = body;
   if (gracePeriodSeconds !== undefined && gracePeriodSeconds !== null) {
-    if (!Number.isSafeInteger(gracePeriodSeconds)) throw StatusError.badRequest('gracePeriodSeconds must be an integer');
+    if (!Number.isSafeInteger(gracePeriodSeconds))
+      throw StatusError.badRequest('gracePeriodSeconds must be an integer');
     options.gracePeriodSeconds = gracePeriodSeconds;
   }
   if (propagationPolicy) options.propagationPolicy = String(propagationPolicy);
@@ -139,7 +153,13 @@ function includeOf(value: string | null): IncludeObject {
 export async function serveUpgrade(serving: Serving, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
   try {
-    const asked = { ...lifted(exchange), method: exchange.method, path: exchange.path, query: exchange.query, subject: exchange.subject };
+    const asked = {
+      ...lifted(exchange),
+      method: exchange.method,
+      path: exchange.path,
+      query: exchange.query,
+      subject: exchange.subject,
+    };
     const { user, info } = await pass(asked, serving.chain);
     if (!conversations.has(info.subresource) || info.resource !== 'pods')
       throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
@@ -174,10 +194,11 @@ function nodesOf(serving: Serving): NodeProxy {
 export function toStatus(serving: Pick<Serving, 'random' | 'failed'>, error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   if (error instanceof StoreFullError)
-    return new StatusError('InternalError', `${error.message}: free some space; what is stored is safe`, undefined, { code: 507 });
+    return new StatusError('InternalError', `${error.message}: free some space; what is stored is safe`, undefined, {
+      code: 507,
+    });
   if (error instanceof StoreClosedError) return StatusError.serviceUnavailable('the server is shutting down');
   const id = serving.random.uuid();
   serving.failed(error, id);
   return StatusError.internal(`this is a fault of the server; its log has it under ${id}`);
 }
-

@@ -25,6 +25,7 @@ export interface CallInput {
   readonly user: User;
   readonly options: RequestOptions;
   readonly body?: unknown;
+  readonly duplicates?: readonly string[];
   readonly patchType?: PatchType;
   readonly userAgent: string;
   readonly signal?: AbortSignal;
@@ -37,13 +38,21 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
   const served = resources.find(info.group, info.version, info.resource);
   if (served === undefined) throw StatusError.noSuchPath();
   const verb = info.verb as ResourceCall['verb'];
-  if (served.kind.namespaced && info.namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb) && verb !== 'create')
+  if (
+    served.kind.namespaced &&
+    info.namespace === '' &&
+    !['list', 'watch', 'deletecollection'].includes(verb) &&
+    verb !== 'create'
+  )
     throw StatusError.noSuchPath();
-  if (!served.kind.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw StatusError.noSuchPath();
+  if (!served.kind.namespaced && info.namespace !== '' && info.resource !== 'namespaces')
+    throw StatusError.noSuchPath();
   if (info.subresource === '' && !(served.kind.verbs as readonly string[]).includes(verb))
     throw StatusError.methodNotAllowed(served.kind, verb);
   if (verb === 'create' && info.name !== '' && info.subresource === '')
     throw StatusError.methodNotAllowed(served.kind, 'create with a name in the path');
+  if ((verb === 'update' || verb === 'patch') && info.name === '')
+    throw StatusError.methodNotAllowed(served.kind, `${verb} of a whole collection`);
   return {
     served,
     verb,
@@ -53,6 +62,7 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
     options: input.options,
     user: input.user,
     body: input.body,
+    duplicates: input.duplicates,
     patchType: input.patchType,
     userAgent: input.userAgent,
     signal: input.signal,

@@ -13,6 +13,8 @@ import { bookmarkOf, eventOf, frameOf, type Registry, type ResourceCall, type Se
 const pendingLimit = 64 * 1024 * 1024;
 const bookmarkEvery = 60_000;
 const shortestTimeout = 1800;
+/** As long as a timer can be. */
+const longestTimeout = 2_000_000;
 
 export interface WatchContext {
   readonly registry: Registry;
@@ -41,11 +43,20 @@ export async function serveWatch(
     const event = eventOf(call, one);
     const object = event.object;
     if (as.as === 'Table') {
-      const table = tableOf(call.served.kind, [object], clock.now(), include, { resourceVersion: object.metadata.resourceVersion }, !columnsSent);
+      const table = tableOf(
+        call.served.kind,
+        [object],
+        clock.now(),
+        include,
+        { resourceVersion: object.metadata.resourceVersion },
+        !columnsSent,
+      );
       columnsSent = true;
       return Buffer.from(`${JSON.stringify({ type: event.type, object: table })}\n`);
     }
-    return Buffer.from(`${JSON.stringify({ type: event.type, object: as.as === 'object' ? object : partialOf(object) })}\n`);
+    return Buffer.from(
+      `${JSON.stringify({ type: event.type, object: as.as === 'object' ? object : partialOf(object) })}\n`,
+    );
   };
 
   const opened = await watch(registry, call, { onEvents: write, onEnd: () => finish() });
@@ -53,7 +64,8 @@ export async function serveWatch(
   const { initial } = opened;
   for (let i = 0; i < initial.length; i += 500)
     sink.write(Buffer.concat(initial.slice(i, i + 500).map(plain ? frameOf : line)));
-  const bookmark = (end: boolean) => sink.write(Buffer.from(`${JSON.stringify(bookmarkOf(call, opened.revision(), end))}\n`));
+  const bookmark = (end: boolean) =>
+    sink.write(Buffer.from(`${JSON.stringify(bookmarkOf(call, opened.revision(), end))}\n`));
   if (opened.initialEventsEnd) bookmark(true);
   for (const bytes of early) sink.write(bytes);
   live = (bytes) => {
@@ -61,8 +73,8 @@ export async function serveWatch(
     if (sink.pending > pendingLimit) finish();
   };
 
-  const seconds = call.options.timeoutSeconds ?? shortestTimeout + Math.floor(random.next() * 30) * 60;
-  const timers: Timer[] = [clock.after(seconds * 1000, () => finish())];
+  const seconds = call.options.timeoutSeconds || shortestTimeout + Math.floor(random.next() * 30) * 60;
+  const timers: Timer[] = [clock.after(Math.min(Math.max(seconds, 0), longestTimeout) * 1000, () => finish())];
   if (call.options.allowWatchBookmarks) timers.push(clock.every(bookmarkEvery, () => bookmark(false)));
   let done = false;
   finish = () => {

@@ -13,13 +13,27 @@ export const rbacEscalation: AdmissionStep = {
   async validate(request) {
     const { object, old, call } = request;
     const isRole = object!.kind === 'Role' || object!.kind === 'ClusterRole';
-    if (isRole ? equalJson(object!.rules, old?.rules) : equalJson(object!.subjects, old?.subjects) && old !== undefined) return;
+    if (isRole ? equalJson(object!.rules, old?.rules) : equalJson(object!.subjects, old?.subjects) && old !== undefined)
+      return;
     const verb = isRole ? 'escalate' : 'bind';
     const role = isRole ? object : await roleOf(request);
-    const target = isRole ? call.served.kind.resource : object!.roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
+    const target = isRole
+      ? call.served.kind.resource
+      : object!.roleRef.kind === 'ClusterRole'
+        ? 'clusterroles'
+        : 'roles';
     const name = isRole ? call.name || object!.metadata.name! : object!.roleRef.name;
     const { namespace, user } = call;
-    const attributes = { verb, isResource: true, group: rbac, resource: target, subresource: '', namespace, name, path: '' };
+    const attributes = {
+      verb,
+      isResource: true,
+      group: rbac,
+      resource: target,
+      subresource: '',
+      namespace,
+      name,
+      path: '',
+    };
     if (request.registry.authorize({ user, ...attributes }).allowed) return;
     const held = request.registry.rulesFor(user, namespace);
     const missing = ((role?.rules ?? []) as PolicyRule[]).filter((rule) => !covers(held, rule));
@@ -48,10 +62,20 @@ function covers(held: readonly PolicyRule[], rule: PolicyRule): boolean {
       for (const full of rule.resources ?? []) {
         const [resource = '', subresource = ''] = full.split('/');
         for (const name of rule.resourceNames?.length ? rule.resourceNames : [''])
-          if (!held.some((one) => ruleAllows(one, { ...nothing, verb, group, resource, subresource, name }))) return false;
+          if (!held.some((one) => ruleAllows(one, { ...nothing, verb, group, resource, subresource, name })))
+            return false;
       }
   }
   return true;
 }
 
-const nothing = { verb: '', isResource: true, group: '', resource: '', subresource: '', namespace: '', name: '', path: '' };
+const nothing = {
+  verb: '',
+  isResource: true,
+  group: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: '',
+  path: '',
+};

@@ -45,5 +45,7 @@ function aggregated(fact: Fact, all: readonly Fact[]): PolicyRule[] {
   const chosen = all.filter((other) =>
     selectors.some((labels) => labels.every(([name, value]) => other.labels?.[name] === value)),
   );
-  return chosen.flatMap((other) => (other.aggregationRule === undefined ? (other.rules ?? []) : aggregated(other, all)));
+  return chosen.flatMap((other) =>
+    other.aggregationRule === undefined ? (other.rules ?? []) : aggregated(other, all),
+  );
 }

@@ -49,7 +49,10 @@ export class Rbac {
     for (const grant of this.#grantsOf(attributes.user)) {
       if (grant.namespace !== '' && grant.namespace !== attributes.namespace) continue;
       if (grant.rules.some((rule) => ruleAllows(rule, attributes)))
-        return { allowed: true, reason: `RBAC: allowed by ${grant.by} to User ${JSON.stringify(attributes.user.name)}` };
+        return {
+          allowed: true,
+          reason: `RBAC: allowed by ${grant.by} to User ${JSON.stringify(attributes.user.name)}`,
+        };
     }
     return { allowed: false, reason: '' };
   }
@@ -73,7 +76,8 @@ export class Rbac {
     const clusterRoles = new Map<string, PolicyRule[]>();
     for (const role of this.#objects.clusterRoles()) clusterRoles.set(role.metadata.name!, role.rules ?? []);
     const roles = new Map<string, PolicyRule[]>();
-    for (const role of this.#objects.roles()) roles.set(`${role.metadata.namespace}/${role.metadata.name}`, role.rules ?? []);
+    for (const role of this.#objects.roles())
+      roles.set(`${role.metadata.namespace}/${role.metadata.name}`, role.rules ?? []);
     const index = new Map<string, Grant[]>();
     const add = (binding: AnyObject, namespace: string) => {
       const { kind, name } = binding.roleRef;
@@ -96,7 +100,10 @@ export class Rbac {
 const everything: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
 const everyPath: PolicyRule = { verbs: ['*'], nonResourceURLs: ['*'] };
 
-function keyOfSubject(subject: AnyObject & { kind?: string; name?: string; namespace?: string }, namespace: string): string {
+function keyOfSubject(
+  subject: AnyObject & { kind?: string; name?: string; namespace?: string },
+  namespace: string,
+): string {
   if (subject.kind !== 'ServiceAccount') return `${subject.kind}/${subject.name}`;
   return `User/system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
 }
@@ -118,9 +125,7 @@ function has(allowed: readonly string[] | undefined, wanted: string): boolean {
 function resourceMatches(allowed: readonly string[] | undefined, resource: string, subresource: string): boolean {
   if (allowed === undefined) return false;
   const wanted = subresource === '' ? resource : `${resource}/${subresource}`;
-  return allowed.some(
-    (one) => one === '*' || one === wanted || (subresource !== '' && one === `*/${subresource}`),
-  );
+  return allowed.some((one) => one === '*' || one === wanted || (subresource !== '' && one === `*/${subresource}`));
 }
 
 function pathMatches(pattern: string, path: string): boolean {

@@ -14,6 +14,8 @@ export interface CacheEvent {
   readonly deleted: boolean;
   readonly entry: CacheEntry;
   readonly previous: CacheEntry | undefined;
+  /** What `previous` looks like to those whom this event took it from; made by the first that needs it. */
+  last?: CacheEntry;
   /** The bytes of this event on a watch, made by the first that needs them. */
   frames?: Partial<Record<'ADDED' | 'MODIFIED' | 'DELETED', Buffer>>;
 }
@@ -104,7 +106,7 @@ export class ResourceCache {
   }
 }
 
-function deletedEntry(last: CacheEntry, revision: number): CacheEntry {
+export function deletedEntry(last: CacheEntry, revision: number): CacheEntry {
   const object = { ...last.object, metadata: { ...last.object.metadata, resourceVersion: String(revision) } };
   return new CacheEntry(last.key, revision, undefined, object);
 }

@@ -125,4 +125,3 @@ function keyIdOf(publicKey: KeyObject): Buffer {
 function pem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
-

@@ -44,7 +44,9 @@ export function descriptionsOf(name: string): Descriptions | undefined {
 
 function parse(source: string): Descriptions {
   const found: Descriptions = { self: '', fields: {} };
-  for (const [, comment = '', declared = ''] of source.matchAll(/\/\*\*\n((?:(?!\*\/)[\s\S])*)\*\/\s*(export declare class|'[^']+')/g)) {
+  for (const [, comment = '', declared = ''] of source.matchAll(
+    /\/\*\*\n((?:(?!\*\/)[\s\S])*)\*\/\s*(export declare class|'[^']+')/g,
+  )) {
     const text = comment
       .split('\n')
       .map((line) => line.replace(/^\s*\*\s?/, ''))

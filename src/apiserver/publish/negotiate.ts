@@ -15,7 +15,10 @@ export function representationOf(accept: string | undefined): Representation {
   if (accept.length > 1024) throw StatusError.badRequest('the Accept header is longer than 1024 characters');
   let found = known.get(accept);
   if (found === undefined && !known.has(accept)) {
-    found = accept.split(',').map(read).find((one) => one !== undefined);
+    found = accept
+      .split(',')
+      .map(read)
+      .find((one) => one !== undefined);
     if (known.size > 1000) known.clear();
     known.set(accept, found);
   }

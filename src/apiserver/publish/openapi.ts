@@ -3,6 +3,7 @@
  * asked for, kept until what is served changes.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { definition, definitionNames, gvkOfDefinition, kubernetesVersion } from '../../api/index.ts';
 import type { Schema } from '../../machinery/index.ts';
 import type { Resources, ServedResource } from '../resources.ts';
@@ -22,7 +23,7 @@ export function pathOf(group: string, version: string): string {
 export class OpenApi {
   readonly #resources: Resources;
   #generation = -1;
-  readonly #documents = new Map<string, Buffer>();
+  readonly #documents = new Map<string, Promise<Buffer>>();
 
   constructor(resources: Resources) {
     this.#resources = resources;
@@ -32,75 +33,104 @@ export class OpenApi {
   index(): unknown {
     const paths: Json = {};
     const groups = new Set(Array.from(this.#resources.all(), ({ kind }) => pathOf(kind.group, kind.version)));
-    const tag = createHash('sha256').update(`${kubernetesVersion} ${this.#resources.generation}`).digest('hex').toUpperCase();
+    const tag = createHash('sha256')
+      .update(`${kubernetesVersion} ${this.#resources.generation}`)
+      .digest('hex')
+      .toUpperCase();
     for (const path of [...groups].sort()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${tag}` };
     return { paths };
   }
 
   /** Undefined when no such group version is served. */
-  v3(path: string): Buffer | undefined {
+  v3(path: string): Promise<Buffer> | undefined {
     const served = [...this.#resources.all()].filter(({ kind }) => pathOf(kind.group, kind.version) === path);
     if (served.length === 0) return undefined;
-    return this.#keep(path, () => ({
-      openapi: '3.0.0',
-      info: { title: 'Kubernetes', version: kubernetesVersion },
-      paths: pathsOf(served, v3),
-      components: { schemas: schemasOf(served, v3) },
-    }));
+    return this.#keep(path, () => pieces(served, v3));
   }
 
-  v2(): Buffer {
-    return this.#keep('v2', () => {
-      const served = [...this.#resources.all()];
-      return {
-        swagger: '2.0',
-        info: { title: 'Kubernetes', version: kubernetesVersion },
-        paths: pathsOf(served, v2),
-        definitions: schemasOf(served, v2),
-      };
-    });
+  v2(): Promise<Buffer> {
+    return this.#keep('v2', () => pieces([...this.#resources.all()], v2));
   }
 
-  #keep(name: string, make: () => unknown): Buffer {
+  #keep(name: string, make: () => Iterable<string>): Promise<Buffer> {
     if (this.#generation !== this.#resources.generation) {
       this.#documents.clear();
       this.#generation = this.#resources.generation;
     }
     let document = this.#documents.get(name);
     if (document === undefined) {
-      document = Buffer.from(JSON.stringify(make()));
+      document = written(make());
       this.#documents.set(name, document);
     }
     return document;
   }
 }
 
-function schemasOf(served: readonly ServedResource[], style: Style): Json {
-  const schemas: Json = {};
-  const add = (schema: Schema | undefined): void => {
+/** Text of a document that is written in one go: the largest takes a tenth of a second, and others want to be served meanwhile. */
+const goLength = 32 * 1024;
+
+async function written(pieces: Iterable<string>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < goLength) continue;
+    parts.push(Buffer.from(text));
+    text = '';
+    await setImmediate();
+  }
+  parts.push(Buffer.from(text));
+  return Buffer.concat(parts);
+}
+
+/** A document, a path and a definition at a time. */
+function* pieces(served: readonly ServedResource[], style: Style): Generator<string> {
+  const info = JSON.stringify({ title: 'Kubernetes', version: kubernetesVersion });
+  yield style.wrapped ? `{"openapi":"3.0.0","info":${info},"paths":{` : `{"swagger":"2.0","info":${info},"paths":{`;
+  let comma = '';
+  for (const one of served)
+    for (const [path, item] of Object.entries(pathsOf(one, style))) {
+      yield `${comma}${JSON.stringify(path)}:${JSON.stringify(item)}`;
+      comma = ',';
+    }
+  yield style.wrapped ? '},"components":{"schemas":{' : '},"definitions":{';
+  comma = '';
+  for (const [name, schema] of schemasOf(served)) {
+    yield `${comma}${JSON.stringify(name)}:${JSON.stringify(bodyOf(schema, style, name))}`;
+    comma = ',';
+  }
+  yield style.wrapped ? '}}}' : '}}';
+}
+
+/** Every definition that these resources lead to, once. */
+function* schemasOf(served: readonly ServedResource[]): Generator<[string, Schema]> {
+  const seen = new Set<string>();
+  function* add(schema: Schema | undefined): Generator<[string, Schema]> {
     if (schema === undefined) return;
     if (schema.ref !== undefined) {
-      if (schemas[schema.ref] !== undefined) return;
-      schemas[schema.ref] = bodyOf(schema, style, schema.ref);
+      if (seen.has(schema.ref)) return;
+      seen.add(schema.ref);
+      yield [schema.ref, schema];
     }
-    for (const field of Object.values(schema.properties ?? {})) add(field);
-    add(schema.items);
-    add(schema.additionalProperties);
-  };
+    for (const field of Object.values(schema.properties ?? {})) yield* add(field);
+    yield* add(schema.items);
+    yield* add(schema.additionalProperties);
+  }
   for (const { kind } of served) {
-    add(kind.schema);
-    if (kind.schema.ref !== undefined) add(definition(`${kind.schema.ref}List`));
-    for (const sub of Object.values(kind.subresources)) add(byGvk(sub.kind));
+    yield* add(kind.schema);
+    if (kind.schema.ref !== undefined) yield* add(definition(`${kind.schema.ref}List`));
+    for (const sub of Object.values(kind.subresources)) yield* add(byGvk(sub.kind));
   }
   for (const name of ['Status', 'DeleteOptions', 'APIResourceList', 'Patch', 'WatchEvent'])
-    add(definition(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`));
-  return schemas;
+    yield* add(definition(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`));
 }
 
 let names: Map<string, string> | undefined;
 
 function byGvk({ group, version, kind }: { group: string; version: string; kind: string }): Schema | undefined {
-  names ??= new Map(definitionNames().flatMap((name) => (gvkOfDefinition(name) ? [[gvkOfDefinition(name)!, name] as const] : [])));
+  names ??= new Map(
+    definitionNames().flatMap((name) => (gvkOfDefinition(name) ? [[gvkOfDefinition(name)!, name] as const] : [])),
+  );
   const name = names.get(`${group}/${version}/${kind}`);
   return name === undefined ? undefined : definition(name);
 }
@@ -149,7 +179,9 @@ function fieldOf(schema: Schema, style: Style, description: string | undefined):
     ...typeOf(schema),
     ...(schema.enum && { enum: schema.enum }),
     ...(schema.items && { items: fieldOf(schema.items, style, undefined) }),
-    ...(schema.additionalProperties && { additionalProperties: fieldOf(schema.additionalProperties, style, undefined) }),
+    ...(schema.additionalProperties && {
+      additionalProperties: fieldOf(schema.additionalProperties, style, undefined),
+    }),
     ...merge,
   };
 }
@@ -166,22 +198,25 @@ const actions = {
 const onCollection = new Set(['list', 'create', 'deletecollection']);
 const patchTypes = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'];
 
-function pathsOf(served: readonly ServedResource[], style: Style): Json {
+function pathsOf({ kind }: ServedResource, style: Style): Json {
   const paths: Record<string, Json> = {};
-  for (const { kind } of served) {
-    const base = `/${pathOf(kind.group, kind.version)}`;
-    const scope = kind.namespaced ? '/namespaces/{namespace}' : '';
-    const collection = `${base}${scope}/${kind.resource}`;
-    const one = `${collection}/{name}`;
-    for (const verb of kind.verbs)
-      if (verb !== 'watch') add(onCollection.has(verb) ? collection : one, verb, kind, kind.schema.ref);
-    if (kind.namespaced && kind.verbs.includes('list')) add(`${base}/${kind.resource}`, 'list', kind, kind.schema.ref);
-    for (const [name, sub] of Object.entries(kind.subresources))
-      for (const verb of sub.verbs) add(`${one}/${name}`, verb, sub.kind, byGvk(sub.kind)?.ref);
-  }
+  const base = `/${pathOf(kind.group, kind.version)}`;
+  const scope = kind.namespaced ? '/namespaces/{namespace}' : '';
+  const collection = `${base}${scope}/${kind.resource}`;
+  const one = `${collection}/{name}`;
+  for (const verb of kind.verbs)
+    if (verb !== 'watch') add(onCollection.has(verb) ? collection : one, verb, kind, kind.schema.ref);
+  if (kind.namespaced && kind.verbs.includes('list')) add(`${base}/${kind.resource}`, 'list', kind, kind.schema.ref);
+  for (const [name, sub] of Object.entries(kind.subresources))
+    for (const verb of sub.verbs) add(`${one}/${name}`, verb, sub.kind, byGvk(sub.kind)?.ref);
   return paths;
 
-  function add(path: string, verb: string, of: { group: string; version: string; kind: string }, ref: string | undefined): void {
+  function add(
+    path: string,
+    verb: string,
+    of: { group: string; version: string; kind: string },
+    ref: string | undefined,
+  ): void {
     const method = actions[verb as keyof typeof actions];
     if (method === undefined) return;
     const answer = verb === 'list' ? `${ref}List` : ref;
@@ -197,9 +232,12 @@ function pathsOf(served: readonly ServedResource[], style: Style): Json {
 function operationOf(verb: string, ref: string | undefined, answer: string | undefined, style: Style): Json {
   const writes = verb === 'create' || verb === 'update' || verb === 'patch';
   const body = verb === 'patch' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch' : ref;
-  const types = verb === 'patch' ? patchTypes.map((type) => `application/${type}`) : ['application/json', 'application/yaml'];
+  const types =
+    verb === 'patch' ? patchTypes.map((type) => `application/${type}`) : ['application/json', 'application/yaml'];
   const parameters = [
-    ...(writes ? ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => parameter(name, 'query', 'string', style)) : []),
+    ...(writes
+      ? ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => parameter(name, 'query', 'string', style))
+      : []),
     ...(verb === 'patch' ? [parameter('force', 'query', 'boolean', style)] : []),
     ...(verb === 'list' || verb === 'deletecollection' ? listParameters(style) : []),
   ];
@@ -215,7 +253,12 @@ function operationOf(verb: string, ref: string | undefined, answer: string | und
   }
   return {
     ...(parameters.length > 0 && { parameters }),
-    ...(writes && { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, { schema: schema(body) }])) } }),
+    ...(writes && {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(types.map((type) => [type, { schema: schema(body) }])),
+      },
+    }),
     responses: { 200: { description: 'OK', content: { 'application/json': { schema: schema(answer) } } } },
   };
 }

@@ -55,6 +55,8 @@ export interface ResourceCall {
   readonly user: User;
   /** A parsed object, which the registry may keep and change. */
   readonly body?: unknown;
+  /** Paths of fields that the body had twice; the last of each is what counts. */
+  readonly duplicates?: readonly string[];
   readonly patchType?: PatchType;
   /** Without an explicit fieldManager, managed fields are named by this. */
   readonly userAgent: string;

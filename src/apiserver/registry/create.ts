@@ -15,14 +15,16 @@ export async function create(registry: Registry, call: ResourceCall): Promise<An
   const { metadata } = object;
   checkNamespace(call, object);
   if (call.name !== '' && metadata.name === undefined) metadata.name = call.name;
-  if (metadata.resourceVersion) throw StatusError.badRequest('resourceVersion should not be set on objects to be created');
+  if (metadata.resourceVersion)
+    throw StatusError.badRequest('resourceVersion should not be set on objects to be created');
   const generated = !metadata.name && !!metadata.generateName;
   for (let attempt = 1; ; attempt++) {
     if (generated) metadata.name = generateName(metadata.generateName!, registry);
     try {
       return await createOnce(registry, call, object);
     } catch (error) {
-      const taken = error instanceof StatusError && error.reason === 'AlreadyExists' && error.details?.name === metadata.name;
+      const taken =
+        error instanceof StatusError && error.reason === 'AlreadyExists' && error.details?.name === metadata.name;
       if (!generated || !taken || attempt === generateAttempts) throw error;
     }
   }
@@ -35,16 +37,17 @@ async function createOnce(registry: Registry, call: ResourceCall, object: AnyObj
   begin(registry, object);
   if (kind.subresources.status !== undefined && !keepsStatusOnCreate(kind.resource)) delete object.status;
   kind.default?.(object);
-  kind.prepare?.(object, undefined);
+  kind.prepare?.(object, undefined, '');
   if (kind.countsGenerations) metadata.generation = 1;
+  // what admission adds is nobody's
+  ownFields(registry, call, object, undefined);
   await registry.admission.admit({ registry, call, operation: 'CREATE', object, old: undefined });
   kind.default?.(object);
-  ownFields(registry, call, object, undefined);
 
   const name = metadata.name ?? '';
   refuse(kind, name, [
     ...validateObjectMeta(metadata, { namespaced: kind.namespaced, nameRule: kind.nameRule }),
-    ...(kind.validate?.(object, undefined) ?? []),
+    ...(kind.validate?.(object, undefined, '') ?? []),
   ]);
   await registry.admission.validate({ registry, call, operation: 'CREATE', object, old: undefined });
 
@@ -97,11 +100,12 @@ export function checkNamespace(call: ResourceCall, object: AnyObject): void {
     delete metadata.namespace;
     return;
   }
-  if (call.namespace === '')
-    throw new StatusError('BadRequest', 'an empty namespace may not be set during creation');
+  if (call.namespace === '') throw new StatusError('BadRequest', 'an empty namespace may not be set during creation');
   if (metadata.namespace === undefined || metadata.namespace === '') metadata.namespace = call.namespace;
   if (metadata.namespace !== call.namespace)
-    throw StatusError.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw StatusError.badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
 }
 
 /** At most 63 characters in all, as generated names go into labels. */
@@ -120,11 +124,14 @@ function existsError(call: ResourceCall, existing: AnyObject | undefined, name: 
   if (existing?.metadata.deletionTimestamp !== undefined && kind.resource === 'namespaces')
     return StatusError.conflict(kind, name, `object is being deleted: ${kind.resource} "${name}" already exists`);
   if (existing?.metadata.deletionTimestamp !== undefined)
-    return new StatusError('AlreadyExists', `object is being deleted: ${StatusError.alreadyExists(kind, name).message}`, {
-      name,
-      group: kind.group,
-      kind: kind.resource,
-    });
+    return new StatusError(
+      'AlreadyExists',
+      `object is being deleted: ${StatusError.alreadyExists(kind, name).message}`,
+      {
+        name,
+        group: kind.group,
+        kind: kind.resource,
+      },
+    );
   return StatusError.alreadyExists(kind, name);
 }
-

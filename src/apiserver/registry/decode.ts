@@ -3,11 +3,13 @@ import { DecodeError, decoderOf, type Kind } from '../../api/index.ts';
 import { type AnyObject, apiVersionOf, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
 import type { ResourceCall } from './context.ts';
 
+type DecodeContext = Pick<ResourceCall, 'options' | 'duplicates' | 'warn'>;
+
 /**
  * Takes a parsed body as an object of `kind`, changing it in place: unknown fields are dropped and, as `fieldValidation`
  * asks, warned of or refused.
  */
-export function decode(kind: Kind, body: unknown, call: Pick<ResourceCall, 'options' | 'warn'>): AnyObject {
+export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObject {
   if (!isObject(body)) throw StatusError.badRequest(`the request body must be an object of kind ${kind.kind}`);
   const apiVersion = apiVersionOf(kind);
   if (body.apiVersion === undefined) body.apiVersion = apiVersion;
@@ -25,15 +27,19 @@ export function decode(kind: Kind, body: unknown, call: Pick<ResourceCall, 'opti
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`,
     );
   }
-  if (unknown.length > 0) refuseUnknown(unknown, call);
+  const { duplicates = [] } = call;
+  if (unknown.length > 0 || duplicates.length > 0) tellOf(unknown, duplicates, call);
   body.metadata ??= {};
   return body as AnyObject;
 }
 
-function refuseUnknown(paths: readonly string[], call: Pick<ResourceCall, 'options' | 'warn'>): void {
+function tellOf(unknown: readonly string[], duplicates: readonly string[], call: DecodeContext): void {
   const mode = call.options.fieldValidation ?? 'Warn';
   if (mode === 'Ignore') return;
-  const messages = paths.slice(0, 100).map((path) => `unknown field ${JSON.stringify(path)}`);
+  const messages = [
+    ...unknown.slice(0, 100).map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+  ];
   if (mode === 'Strict') throw StatusError.badRequest(`strict decoding error: ${messages.join(', ')}`);
   for (const message of messages) call.warn(message);
 }

@@ -115,7 +115,8 @@ function policyOf(kind: Kind, object: AnyObject, options: RequestOptions): strin
   if (finalizers.includes(orphanFinalizer)) return 'Orphan';
   if (finalizers.includes(foregroundFinalizer)) return 'Foreground';
   // the two kinds that are older than garbage collection
-  const orphans = (kind.group === '' && kind.kind === 'ReplicationController') || (kind.group === 'batch' && kind.kind === 'Job');
+  const orphans =
+    (kind.group === '' && kind.kind === 'ReplicationController') || (kind.group === 'batch' && kind.kind === 'Job');
   return orphans ? 'Orphan' : 'Background';
 }
 
@@ -161,15 +162,29 @@ export async function removeCollection(registry: Registry, call: ResourceCall): 
   const { limit: _, continue: __, ...options } = call.options;
   const { entries } = await list(registry, { ...call, options });
   const removed: AnyObject[] = [];
-  for (const entry of entries) {
-    const { name, namespace } = entry.object.metadata;
-    try {
-      const one = { ...call, options, name: name!, namespace: namespace ?? '' };
-      const { object } = await remove(registry, one);
-      removed.push(object!.kind === 'Status' ? fromStored(call.served, entry.object) : (object as AnyObject));
-    } catch (error) {
-      if (!(error instanceof StatusError && error.reason === 'NotFound')) throw error;
-    }
+  for (let i = 0; i < entries.length; i += atOnce) {
+    const results = await Promise.all(
+      entries.slice(i, i + atOnce).map((entry) => removeIfThere(registry, { ...call, options }, entry)),
+    );
+    for (const object of results) if (object !== undefined) removed.push(object);
   }
   return removed;
+}
+
+/** So many share a flush of the store. */
+const atOnce = 100;
+
+async function removeIfThere(
+  registry: Registry,
+  call: ResourceCall,
+  entry: CacheEntry,
+): Promise<AnyObject | undefined> {
+  const { name, namespace } = entry.object.metadata;
+  try {
+    const { object } = await remove(registry, { ...call, name: name!, namespace: namespace ?? '' });
+    return object!.kind === 'Status' ? fromStored(call.served, entry.object) : (object as AnyObject);
+  } catch (error) {
+    if (error instanceof StatusError && error.reason === 'NotFound') return undefined;
+    throw error;
+  }
 }

@@ -35,7 +35,10 @@ export async function list(registry: Registry, call: ResourceCall): Promise<List
   const { options } = call;
   checkMatch(options.resourceVersion, options.resourceVersionMatch, options.continue);
   const cache = await registry.resources.cache(call.served);
-  const prefix = call.served.kind.namespaced && call.namespace !== '' ? `${call.served.prefix}${call.namespace}/` : call.served.prefix;
+  const prefix =
+    call.served.kind.namespaced && call.namespace !== ''
+      ? `${call.served.prefix}${call.namespace}/`
+      : call.served.prefix;
   const selection = selectionOf(call);
   const limit = options.limit !== undefined && options.limit > 0 ? options.limit : Infinity;
 
@@ -49,7 +52,9 @@ export async function list(registry: Registry, call: ResourceCall): Promise<List
   } else if (options.resourceVersion && options.resourceVersion !== '0') {
     const asked = revisionOf(options.resourceVersion);
     notAhead(registry, asked);
-    if (options.resourceVersionMatch === 'Exact') revision = asked;
+    // a first page at a revision is of that revision, as it was before there was a match to say so
+    if (options.resourceVersionMatch === 'Exact' || (!options.resourceVersionMatch && limit !== Infinity))
+      revision = asked;
   }
 
   const at = registry.caches.revision;
@@ -115,8 +120,7 @@ async function entriesAt(
     );
   } catch (error) {
     if (error instanceof CompactedError) {
-      if (continued === undefined)
-        throw StatusError.expired(`The resourceVersion for the provided list is too old.`);
+      if (continued === undefined) throw StatusError.expired(`The resourceVersion for the provided list is too old.`);
       throw StatusError.expired(
         'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
         formatContinue(-1, parsedStart(continued)),
@@ -146,11 +150,14 @@ function parsedStart(token: string): string {
 function parseContinue(text: string, prefix: string): { revision: number; start: string } {
   try {
     const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as ContinueToken;
-    if (token.v !== 'meta.k8s.io/v1' || typeof token.start !== 'string' || !Number.isSafeInteger(token.rv)) throw new Error();
+    if (token.v !== 'meta.k8s.io/v1' || typeof token.start !== 'string' || !Number.isSafeInteger(token.rv))
+      throw new Error();
     if (token.start.split('/').includes('..')) throw new Error();
     return { revision: Math.max(token.rv, 0), start: prefix + token.start };
   } catch {
-    throw StatusError.badRequest('continue key is not valid: the token was not made by this server; list again without it');
+    throw StatusError.badRequest(
+      'continue key is not valid: the token was not made by this server; list again without it',
+    );
   }
 }
 
@@ -174,7 +181,9 @@ function checkMatch(version: string | undefined, match: string | undefined, cont
 export function revisionOf(text: string): number {
   const revision = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(revision))
-    throw StatusError.badRequest(`resourceVersion: Invalid value: ${JSON.stringify(text)}: it must be one that this server gave`);
+    throw StatusError.badRequest(
+      `resourceVersion: Invalid value: ${JSON.stringify(text)}: it must be one that this server gave`,
+    );
   return revision;
 }
 

@@ -1,5 +1,11 @@
 /** What a list or watch asks for, compiled once per request. */
-import { type AnyObject, parseFieldSelector, parseSelector, type Selector, StatusError } from '../../machinery/index.ts';
+import {
+  type AnyObject,
+  parseFieldSelector,
+  parseSelector,
+  type Selector,
+  StatusError,
+} from '../../machinery/index.ts';
 import type { CacheEntry } from '../cache/index.ts';
 import type { ResourceCall } from './context.ts';
 
@@ -35,10 +41,7 @@ function labelsOf(text: string): Selector | undefined {
   return selector.empty ? undefined : selector;
 }
 
-function fieldsOf(
-  call: Pick<ResourceCall, 'served'>,
-  text: string,
-): ((object: AnyObject) => boolean) | undefined {
+function fieldsOf(call: Pick<ResourceCall, 'served'>, text: string): ((object: AnyObject) => boolean) | undefined {
   const { kind } = call.served;
   const selector = parseFieldSelector(text);
   if (selector.empty) return undefined;
@@ -57,5 +60,5 @@ function fieldsOf(
 function getterOf(kind: ResourceCall['served']['kind'], field: string): ((object: AnyObject) => string) | undefined {
   if (field === 'metadata.name') return (object) => object.metadata.name ?? '';
   if (field === 'metadata.namespace' && kind.namespaced) return (object) => object.metadata.namespace ?? '';
-  return kind.selectableFields[field];
+  return Object.hasOwn(kind.selectableFields, field) ? kind.selectableFields[field] : undefined;
 }

@@ -83,9 +83,19 @@ export class ServiceRegistry implements ServiceAllocator {
     }
     const offset = this.#offsetOf(spec.clusterIP);
     if (offset === undefined)
-      throw invalidService(object, 'spec.clusterIPs', [spec.clusterIP], 'failed to allocate IP: the provided IP is not in the valid range');
+      throw invalidService(
+        object,
+        'spec.clusterIPs',
+        [spec.clusterIP],
+        'failed to allocate IP: the provided IP is not in the valid range',
+      );
     if (!this.#addresses.take(offset))
-      throw invalidService(object, 'spec.clusterIPs', [spec.clusterIP], 'failed to allocate IP: provided IP is already allocated');
+      throw invalidService(
+        object,
+        'spec.clusterIPs',
+        [spec.clusterIP],
+        'failed to allocate IP: provided IP is already allocated',
+      );
     taken.push([this.#addresses, offset]);
     setAddress(spec, spec.clusterIP);
   }
@@ -93,7 +103,8 @@ export class ServiceRegistry implements ServiceAllocator {
   #claimPorts(object: AnyObject, old: AnyObject | undefined, taken: [Pool, number][]): void {
     const { spec } = object;
     const ports: Port[] = spec.ports ?? [];
-    const wants = spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+    const wants =
+      spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
     const had: Port[] = old?.spec?.ports ?? [];
     const kept = new Set(had.map((port) => port.nodePort));
     const here = new Map<string, number>();
@@ -109,7 +120,12 @@ export class ServiceRegistry implements ServiceAllocator {
         if (before === undefined) taken.push([this.#ports, port.nodePort]);
       } else if (port.nodePort && !kept.has(port.nodePort) && !here.has(`${port.nodePort}`)) {
         if (!this.#ports.includes(port.nodePort))
-          throw invalidService(object, 'spec.ports[].nodePort', port.nodePort, `provided port is not in the valid range. The range of valid ports is ${this.#ports.from}-${this.#ports.to}`);
+          throw invalidService(
+            object,
+            'spec.ports[].nodePort',
+            port.nodePort,
+            `provided port is not in the valid range. The range of valid ports is ${this.#ports.from}-${this.#ports.to}`,
+          );
         if (!this.#ports.take(port.nodePort))
           throw invalidService(object, 'spec.ports[].nodePort', port.nodePort, 'provided port is already allocated');
         taken.push([this.#ports, port.nodePort]);
@@ -138,7 +154,9 @@ function setAddress(spec: AnyObject, address: string): void {
 }
 
 function invalidService(object: AnyObject, field: string, value: unknown, detail: string): StatusError {
-  return StatusError.invalid({ group: '', kind: 'Service' }, object.metadata.name ?? '', [cause.invalid(field, value, detail)]);
+  return StatusError.invalid({ group: '', kind: 'Service' }, object.metadata.name ?? '', [
+    cause.invalid(field, value, detail),
+  ]);
 }
 
 /** Numbers of a range, given out from a moving place so that what was freed is not soon given again. */
@@ -186,7 +204,9 @@ function parseCIDR(cidr: string): { first: number; size: number } {
   const value = parseAddress(address ?? '');
   const length = Number(bits);
   if (value === undefined || !Number.isInteger(length) || length < 8 || length > 28)
-    throw new Error(`service range ${JSON.stringify(cidr)}: an IPv4 CIDR between /8 and /28 is expected, such as 10.96.0.0/16`);
+    throw new Error(
+      `service range ${JSON.stringify(cidr)}: an IPv4 CIDR between /8 and /28 is expected, such as 10.96.0.0/16`,
+    );
   const size = 2 ** (32 - length);
   return { first: value - (value % size), size };
 }

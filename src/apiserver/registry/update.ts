@@ -6,7 +6,6 @@ import {
   applyMergePatch,
   applyPatch,
   applyStrategicPatch,
-
   cause,
   cloneJson,
   equalJson,
@@ -46,12 +45,65 @@ export async function update(registry: Registry, call: ResourceCall): Promise<An
       `the name of the object (${metadata.name}) does not match the name on the URL (${call.name})`,
     );
   if (call.subresource === '' && createsOnUpdate(kind) && !metadata.resourceVersion && !(await exists(registry, call)))
-    return create(registry, call);
+    return createInstead(registry, call);
+  if (!metadata.resourceVersion && conditional.has(`${kind.group}/${kind.resource}`) && (await exists(registry, call)))
+    throw StatusError.invalid(kind, call.name, [
+      cause.invalid('metadata.resourceVersion', '', 'must be specified for an update'),
+    ]);
   return change(registry, call, { make: () => cloneJson(object) });
 }
 
 function createsOnUpdate(kind: Kind): boolean {
-  return kind.resource === 'leases' || kind.resource === 'endpoints' || kind.resource === 'endpointslices';
+  return creatable.has(`${kind.group}/${kind.resource}`);
+}
+
+const rbac = 'rbac.authorization.k8s.io';
+/** An update makes these, if they are not there. */
+const creatable = new Set([
+  '/endpoints',
+  '/events',
+  'events.k8s.io/events',
+  '/limitranges',
+  '/services',
+  'coordination.k8s.io/leases',
+  'coordination.k8s.io/leasecandidates',
+  'node.k8s.io/runtimeclasses',
+  ...['clusterrolebindings', 'clusterroles', 'rolebindings', 'roles'].map((resource) => `${rbac}/${resource}`),
+]);
+
+/** These are never updated without saying which revision was read. */
+const conditional = new Set([
+  ...[
+    'mutatingadmissionpolicies',
+    'mutatingadmissionpolicybindings',
+    'mutatingwebhookconfigurations',
+    'validatingadmissionpolicies',
+    'validatingadmissionpolicybindings',
+    'validatingwebhookconfigurations',
+  ].map((resource) => `admissionregistration.k8s.io/${resource}`),
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'certificates.k8s.io/clustertrustbundles',
+  'certificates.k8s.io/podcertificaterequests',
+  'coordination.k8s.io/leases',
+  'coordination.k8s.io/leasecandidates',
+  'internal.apiserver.k8s.io/storageversions',
+  'node.k8s.io/runtimeclasses',
+  'policy/poddisruptionbudgets',
+  ...['csidrivers', 'csinodes', 'csistoragecapacities', 'volumeattachments'].map(
+    (resource) => `storage.k8s.io/${resource}`,
+  ),
+  'storagemigration.k8s.io/storageversionmigrations',
+]);
+
+/** Who may only update may not create by it. */
+async function createInstead(registry: Registry, call: ResourceCall): Promise<Answer> {
+  const { kind } = call.served;
+  const { group, resource } = kind;
+  const { user, namespace, name } = call;
+  const asked = { user, verb: 'create', isResource: true, group, resource, subresource: '', namespace, name, path: '' };
+  if (!registry.authorize(asked).allowed)
+    throw StatusError.forbidden(kind, name, 'it does not exist, and you may not create it');
+  return create(registry, { ...call, verb: 'create' });
 }
 
 async function exists(registry: Registry, call: ResourceCall): Promise<boolean> {
@@ -88,8 +140,7 @@ async function apply(registry: Registry, call: ResourceCall): Promise<Answer> {
       cause.required('fieldManager', 'is required for apply patch'),
     ]);
   const applied = configurationOf(kind, call);
-  if (applied.metadata.managedFields?.length)
-    throw StatusError.badRequest('metadata.managedFields must be nil');
+  if (applied.metadata.managedFields?.length) throw StatusError.badRequest('metadata.managedFields must be nil');
   if (applied.metadata.name !== undefined && applied.metadata.name !== call.name)
     throw StatusError.badRequest(
       `the name of the object (${applied.metadata.name}) does not match the name on the URL (${call.name})`,
@@ -112,9 +163,13 @@ async function apply(registry: Registry, call: ResourceCall): Promise<Answer> {
   for (;;) {
     if (!(await exists(registry, call)) && call.subresource === '') {
       if (applied.metadata.uid)
-        throw StatusError.conflict(kind, call.name, 'uid mismatch: the provided object specified uid, and no existing object was found');
+        throw StatusError.conflict(
+          kind,
+          call.name,
+          'uid mismatch: the provided object specified uid, and no existing object was found',
+        );
       try {
-        return await create(registry, { ...call, body: merged(undefined) });
+        return await createInstead(registry, { ...call, body: merged(undefined), duplicates: undefined });
       } catch (error) {
         if (error instanceof StatusError && error.reason === 'AlreadyExists') continue;
         throw error;
@@ -139,7 +194,10 @@ function saidOf(sent: unknown, checked: unknown): unknown {
     return checked.map((item, i) => saidOf(sent[i], item));
   if (!isObject(sent) || !isObject(checked)) return checked;
   const said: Record<string, unknown> = {};
-  for (const name in sent) if (checked[name] !== undefined) said[name] = saidOf(sent[name], checked[name]);
+  for (const name in sent)
+    if (checked[name] !== undefined) said[name] = saidOf(sent[name], checked[name]);
+    // what no schema knows is left for apply to refuse
+    else if (sent[name] !== null && sent[name] !== undefined) said[name] = sent[name];
   return said;
 }
 
@@ -153,14 +211,16 @@ export async function change(registry: Registry, call: ResourceCall, wanted: Cha
     if (entry === undefined) throw StatusError.notFound(served.kind, call.name);
     const current = fromStored(served, entry.object);
     const next = wanted.make(current);
-    const unconditional = !next.metadata.resourceVersion || next.metadata.resourceVersion === current.metadata.resourceVersion;
+    const unconditional =
+      !next.metadata.resourceVersion || next.metadata.resourceVersion === current.metadata.resourceVersion;
     if (!unconditional) {
       revisionOf(next.metadata.resourceVersion!);
       throw StatusError.conflict(served.kind, call.name, modified);
     }
     const answer = await writeOnce(registry, call, wanted, key, entry, current, next);
     if (answer !== undefined) return answer;
-    const insists = call.verb === 'update' && isObject(call.body) && !!(call.body as AnyObject).metadata?.resourceVersion;
+    const insists =
+      call.verb === 'update' && isObject(call.body) && !!(call.body as AnyObject).metadata?.resourceVersion;
     if (insists || attempt === attempts) throw StatusError.conflict(served.kind, call.name, modified);
   }
 }
@@ -181,7 +241,8 @@ async function writeOnce(
   const part = wanted.part ?? (call.subresource === 'status' ? 'status' : 'all');
   if (part !== 'whole' && kind.subresources.status !== undefined) keepOtherPart(current, next, part);
   kind.default?.(next);
-  if (part !== 'status') kind.prepare?.(next, current);
+  const through = part === 'whole' ? undefined : call.subresource;
+  if (part !== 'status') kind.prepare?.(next, current, through);
   countGeneration(kind, current, next);
   ownFields(registry, call, next, current);
   await registry.admission.admit({ registry, call, operation: 'UPDATE', object: next, old: current });
@@ -192,7 +253,7 @@ async function writeOnce(
   refuse(kind, call.name, [
     ...validateObjectMeta(next.metadata, { namespaced: kind.namespaced, nameRule: kind.nameRule }),
     ...immutableMeta(current, next),
-    ...(kind.validate?.(next, current) ?? []),
+    ...(kind.validate?.(next, current, through) ?? []),
   ]);
   await registry.admission.validate({ registry, call, operation: 'UPDATE', object: next, old: current });
   const release = registry.services.claim(kind, next, current);
@@ -276,7 +337,11 @@ function keepSystemFields(current: AnyObject, next: AnyObject): void {
   restore(to, 'generation', from.generation);
 }
 
-function restore(to: AnyObject['metadata'], field: 'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'generation', value: any): void {
+function restore(
+  to: AnyObject['metadata'],
+  field: 'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'generation',
+  value: any,
+): void {
   if (value === undefined) delete to[field];
   else (to as any)[field] = value;
 }
@@ -306,7 +371,10 @@ function countGeneration(kind: Kind, current: AnyObject, next: AnyObject): void 
 function equalExceptTimes(current: AnyObject, next: AnyObject): boolean {
   const strip = (object: AnyObject) => {
     const { managedFields, resourceVersion: _, ...metadata } = object.metadata;
-    return { ...object, metadata: { ...metadata, managedFields: managedFields?.map(({ time: _t, ...entry }) => entry) } };
+    return {
+      ...object,
+      metadata: { ...metadata, managedFields: managedFields?.map(({ time: _t, ...entry }) => entry) },
+    };
   };
   return equalJson(strip(current), strip(next));
 }

@@ -4,7 +4,7 @@
  */
 import { StatusError, type WatchEvent } from '../../machinery/index.ts';
 import type { CacheEntry, CacheEvent, ResourceCache } from '../cache/index.ts';
-import { endOf } from '../cache/index.ts';
+import { deletedEntry, endOf } from '../cache/index.ts';
 import type { Registry, ResourceCall } from './context.ts';
 import { fromStored } from './convert.ts';
 import { revisionOf } from './read.ts';
@@ -138,9 +138,14 @@ function seenOf(events: readonly CacheEvent[], prefix: string, selection: Select
   for (const event of events) {
     if (!event.entry.key.startsWith(prefix)) continue;
     const type = typeOf(event, selection);
-    if (type !== undefined) seen.push({ type, entry: event.entry, event });
+    if (type !== undefined) seen.push({ type, entry: type === 'DELETED' ? lastOf(event) : event.entry, event });
   }
   return seen;
+}
+
+/** Of an object that is gone, or gone from the selection: what it was before, at the revision of the event. */
+function lastOf(event: CacheEvent): CacheEntry {
+  return event.deleted ? event.entry : (event.last ??= deletedEntry(event.previous!, event.revision));
 }
 
 function typeOf(event: CacheEvent, selection: Selection): WatchType | undefined {
@@ -173,7 +178,11 @@ export function eventOf(call: Pick<ResourceCall, 'served'>, seen: Seen): WatchEv
   return { type: seen.type, object: fromStored(call.served, seen.entry.object) };
 }
 
-export function bookmarkOf(call: Pick<ResourceCall, 'served'>, revision: number, initialEventsEnd: boolean): WatchEvent {
+export function bookmarkOf(
+  call: Pick<ResourceCall, 'served'>,
+  revision: number,
+  initialEventsEnd: boolean,
+): WatchEvent {
   return {
     type: 'BOOKMARK',
     object: {

@@ -11,10 +11,14 @@ export async function evict({ registry }: SubresourceContext, call: ResourceCall
   const body = isObject(call.body) ? call.body : {};
   const pod = (await entryOf(registry, call)).object;
   const options = { ...call.options, ...body.deleteOptions };
-  const needsPermission = !['Succeeded', 'Failed', 'Pending'].includes(pod.status?.phase) && !pod.metadata.deletionTimestamp;
+  const needsPermission =
+    !['Succeeded', 'Failed', 'Pending'].includes(pod.status?.phase) && !pod.metadata.deletionTimestamp;
   if (needsPermission) await spend(registry, call, pod);
   await remove(registry, { ...call, verb: 'delete', subresource: '', options, body: undefined });
-  return { code: 201, object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } as never };
+  return {
+    code: 201,
+    object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } as never,
+  };
 }
 
 async function spend(registry: Registry, call: ResourceCall, pod: AnyObject): Promise<void> {
@@ -25,21 +29,31 @@ async function spend(registry: Registry, call: ResourceCall, pod: AnyObject): Pr
   );
   if (matching.length === 0) return;
   if (matching.length > 1)
-    throw StatusError.internal('This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
+    throw StatusError.internal(
+      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+    );
   const budget = matching[0]!;
   const ready = pod.status?.conditions?.some((one: AnyObject) => one.type === 'Ready' && one.status === 'True');
   const healthyEnough = (budget.status?.currentHealthy ?? 0) >= (budget.status?.desiredHealthy ?? 0);
   if (!ready && (budget.spec.unhealthyPodEvictionPolicy === 'AlwaysAllow' || healthyEnough)) return;
   if (call.options.dryRun) return check(budget);
   const served = registry.resources.find(budgets.group, budgets.version, budgets.resource)!;
-  const write = { ...call, served, name: budget.metadata.name!, subresource: 'status', verb: 'update' as const, body: undefined };
+  const write = {
+    ...call,
+    served,
+    name: budget.metadata.name!,
+    subresource: 'status',
+    verb: 'update' as const,
+    body: undefined,
+  };
   await change(registry, write, {
     part: 'status',
     make: (current) => {
       check(current);
       const next = cloneJson(current);
       next.status.disruptionsAllowed -= 1;
-      (next.status.disruptedPods ??= {})[pod.metadata.name!] = new Date(registry.clock.now()).toISOString().slice(0, 19) + 'Z';
+      (next.status.disruptedPods ??= {})[pod.metadata.name!] =
+        new Date(registry.clock.now()).toISOString().slice(0, 19) + 'Z';
       return next;
     },
   });

@@ -35,11 +35,14 @@ const bySubresource: Record<string, Partial<Record<ResourceCall['verb'], Verb>>>
 
 export async function onSubresource(context: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const { kind } = call.served;
-  const declared = kind.subresources[call.subresource];
+  const declared = Object.hasOwn(kind.subresources, call.subresource) ? kind.subresources[call.subresource] : undefined;
   if (declared === undefined) throw StatusError.noSuchPath();
   const verb = bySubresource[call.subresource]?.[call.verb];
   if (verb === undefined || !(declared.verbs as readonly string[]).includes(call.verb))
-    throw StatusError.methodNotAllowed({ group: kind.group, resource: `${kind.resource}/${call.subresource}` }, call.verb);
+    throw StatusError.methodNotAllowed(
+      { group: kind.group, resource: `${kind.resource}/${call.subresource}` },
+      call.verb,
+    );
   return verb(context, call);
 }
 

@@ -16,7 +16,11 @@ export async function issueToken({ registry, tokens }: SubresourceContext, call:
   const lifetime = spec.expirationSeconds ?? 3600;
   if (!Number.isInteger(lifetime) || lifetime < shortest || lifetime > longest)
     throw StatusError.invalid(kind, '', [
-      cause.invalid('spec.expirationSeconds', lifetime, `may not specify a duration less than 10 minutes or larger than 2^32 seconds`),
+      cause.invalid(
+        'spec.expirationSeconds',
+        lifetime,
+        `may not specify a duration less than 10 minutes or larger than 2^32 seconds`,
+      ),
     ]);
   const boundTo = spec.boundObjectRef && (await boundObject(registry, call, spec.boundObjectRef, account));
   const { token, claims } = tokens.issue({
@@ -46,7 +50,9 @@ async function boundObject(
 ): Promise<{ kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string }> {
   const resource = resources[ref.kind ?? ''];
   if (resource === undefined || !ref.name)
-    throw StatusError.badRequest(`cannot bind token for serviceaccount to ${ref.kind} ${ref.name}: a Pod, Secret or Node is expected`);
+    throw StatusError.badRequest(
+      `cannot bind token for serviceaccount to ${ref.kind} ${ref.name}: a Pod, Secret or Node is expected`,
+    );
   const path = { group: '', version: 'v1', resource };
   const found = await lookup(registry, path, resource === 'nodes' ? '' : call.namespace, ref.name);
   if (found === undefined) throw StatusError.notFound(path, ref.name);

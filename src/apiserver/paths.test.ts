@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { configMap, defaultAccount, type Door, openDoor, pod } from './testkit/index.ts';
+
+const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const table = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
+
+describe('what the server publishes', () => {
+  let door: Door;
+  before(async () => {
+    door = await openDoor();
+    await defaultAccount(door);
+  });
+  after(() => door[Symbol.asyncDispose]());
+
+  test('discovery tells the same plainly and aggregated', async () => {
+    const groups = (await door.ask('GET', '/apis')).body.groups as any[];
+    const all = (await door.ask('GET', '/apis', { headers: { accept: aggregated } })).body.items as any[];
+    assert.deepEqual(
+      all.map((one) => one.metadata.name),
+      groups.map((one) => one.name),
+    );
+    const plain = (await door.ask('GET', '/apis/apps/v1')).body.resources
+      .map((one: any) => one.name)
+      .filter((name: string) => !name.includes('/'));
+    const apps = all.find((one) => one.metadata.name === 'apps').versions[0];
+    assert.deepEqual(
+      apps.resources.map((one: any) => one.resource),
+      plain,
+    );
+    const pods = (await door.ask('GET', '/api/v1')).body.resources;
+    assert.deepEqual(pods.find((one: any) => one.name === 'pods').shortNames, ['po']);
+    assert.equal(pods.find((one: any) => one.name === 'pods/eviction').kind, 'Eviction');
+  });
+
+  test('aggregated discovery is sent again only when it changed', async () => {
+    const first = await door.ask('GET', '/apis', { headers: { accept: aggregated } });
+    const again = await door.ask('GET', '/apis', {
+      headers: { accept: aggregated, 'if-none-match': first.headers.etag! },
+    });
+    assert.deepEqual([again.status, again.text], [304, '']);
+  });
+
+  test('every reference in OpenAPI leads somewhere', async () => {
+    const v2 = (await door.ask('GET', '/openapi/v2')).body;
+    for (const [, name] of JSON.stringify(v2).matchAll(/"#\/definitions\/([^"]+)"/g))
+      assert.ok(v2.definitions[name!], name);
+    const { paths } = (await door.ask('GET', '/openapi/v3')).body;
+    assert.ok(Object.keys(paths).length > 20);
+    for (const { serverRelativeURL } of Object.values<any>(paths)) {
+      const { text, body } = await door.ask('GET', serverRelativeURL);
+      for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+        assert.ok(body.components.schemas[name!], name);
+    }
+  });
+
+  test('OpenAPI v2 in a binary form that is not made gets 406', async () => {
+    const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+    assert.equal((await door.ask('GET', '/openapi/v2', { headers: { accept } })).status, 406);
+  });
+
+  test('lists and objects come as tables, with the columns of their kind', async () => {
+    await door.ask('POST', '/api/v1/namespaces/default/pods', { body: pod('shown') });
+    const { body } = await door.ask('GET', '/api/v1/namespaces/default/pods', { headers: { accept: table } });
+    assert.equal(body.kind, 'Table');
+    const columns = body.columnDefinitions.map((one: any) => one.name);
+    assert.deepEqual(columns.slice(0, 5), ['Name', 'Ready', 'Status', 'Restarts', 'Age']);
+    assert.deepEqual(body.rows[0].cells.slice(0, 4), ['shown', '0/1', 'Pending', '0']);
+    assert.equal(body.rows[0].object.kind, 'PartialObjectMetadata');
+  });
+
+  test('metadata alone and YAML are given to those who ask for them', async () => {
+    await door.ask('POST', '/api/v1/namespaces/default/configmaps', { body: configMap('meta', { x: '1' }) });
+    const path = '/api/v1/namespaces/default/configmaps';
+    const partial = await door.ask('GET', path, {
+      headers: { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1' },
+    });
+    assert.equal(partial.body.kind, 'PartialObjectMetadataList');
+    assert.equal(partial.body.items[0].data, undefined);
+    const yaml = await door.ask('GET', `${path}/meta`, { headers: { accept: 'application/yaml' } });
+    assert.match(yaml.text, /^kind: ConfigMap$/m);
+  });
+
+  test('health is told check by check', async () => {
+    assert.equal((await door.ask('GET', '/livez')).text, 'ok');
+    assert.match(
+      (await door.ask('GET', '/readyz?verbose')).text,
+      /^\[\+\]ping ok\n\[\+\]store ok\nreadyz check passed\n$/,
+    );
+    assert.equal((await door.ask('GET', '/readyz/store')).status, 200);
+    assert.equal((await door.ask('GET', '/readyz/nothing')).status, 404);
+  });
+
+  test('metrics count requests under upstream names', async () => {
+    const { text } = await door.ask('GET', '/metrics');
+    assert.match(
+      text,
+      /^apiserver_request_total\{code="201",group="",resource="pods",verb="CREATE",version="v1"\} 1$/m,
+    );
+    assert.match(text, /^process_resident_memory_bytes \d+$/m);
+  });
+
+  test('version and keys', async () => {
+    const { body } = await door.ask('GET', '/version');
+    assert.deepEqual([body.major, body.minor], ['1', '36']);
+    const { keys } = (await door.ask('GET', '/openid/v1/jwks')).body;
+    assert.deepEqual([keys[0].kty, keys[0].crv, keys[0].d], ['EC', 'P-256', undefined]);
+  });
+});
