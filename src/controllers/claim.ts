@@ -3,13 +3,14 @@ import { isStatusError, type KubeObject, type Resource, type Selector } from '..
 import type { ReconcileContext } from '../client/index.ts';
 import { controllerRef } from './pods.ts';
 
-/** The objects of `resource` that `owner` controls after adopting and letting go. */
+/** The objects of `resource` that `owner` controls after adopting and letting go. `fits`: whether one that matches may be adopted. */
 export async function claim<T extends KubeObject>(
   context: ReconcileContext,
   ownerResource: Resource<any>,
   owner: KubeObject,
   selector: Selector,
   resource: Resource<T>,
+  fits: (object: T) => boolean = () => true,
 ): Promise<T[]> {
   const { lister } = context;
   const { uid, namespace, deletionTimestamp } = owner.metadata;
@@ -21,7 +22,7 @@ export async function claim<T extends KubeObject>(
   if (deletionTimestamp !== undefined) return mine;
   for (const object of lister(resource).list({ namespace, selector })) {
     const { ownerReferences, deletionTimestamp: going } = object.metadata;
-    if (going !== undefined || ownerReferences?.some((one) => one.controller === true)) continue;
+    if (going !== undefined || ownerReferences?.some((one) => one.controller === true) || !fits(object)) continue;
     const adopted = await adopt(context, ownerResource, owner, resource, object);
     if (adopted !== undefined) mine.push(adopted);
   }

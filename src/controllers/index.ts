@@ -12,6 +12,7 @@ import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { statefulSetController } from './statefulset/index.ts';
 
 export interface ControllerOptions {
   /** PEM: what pods trust the API server by. */
@@ -25,6 +26,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     rootCAPublisher(clusterCA),
     deploymentController,
     replicaSetController,
+    statefulSetController,
     endpointSliceController,
     endpointsController,
     endpointSliceMirroring,
