@@ -12,3 +12,4 @@ export { convertKind, storageVersionOf } from './convert.ts';
 export { type Validator, validatorOf } from './validate.ts';
 export { kindOfGvk, kindOfResource, kinds } from './kinds.ts';
 export { age, humanDuration } from './columns.ts';
+export * from './protobuf/index.ts';

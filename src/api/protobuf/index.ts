@@ -1,0 +1,24 @@
+/**
+ * The protobuf form of the built-in kinds (`application/vnd.kubernetes.protobuf`), to and from the objects that JSON clients send. Which
+ * field has which number is generated (scripts/generate-protobuf.ts); the reading and writing here knows no kind. Whatever bytes come,
+ * the answer is an object or a `ProtobufError`. Custom resources have no protobuf form. Defaults, validation and the checking of
+ * unknown fields are left to others.
+ */
+import facts from '../gen/protobuf.json' with { type: 'json' };
+import { type Decoded, decodeWith } from './decode.ts';
+import { Layout } from './layout.ts';
+
+export { ProtobufError, type ProtobufErrorCode } from './error.ts';
+export type { Decoded } from './decode.ts';
+
+const layout = new Layout(facts);
+
+/** Whether objects of this kind can be read and written. */
+export function hasProtobuf(apiVersion: string, kind: string): boolean {
+  return layout.messageOf(apiVersion, kind) !== undefined;
+}
+
+/** @throws ProtobufError if the bytes are not one whole object of a known kind. */
+export function decodeProtobuf(bytes: Uint8Array): Decoded {
+  return decodeWith(layout, bytes);
+}
