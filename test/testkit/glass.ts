@@ -1,6 +1,6 @@
 /** The command line as a test's subject: starts clusters in folders of their own, and ends all they made. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,17 +28,27 @@ export interface GlassOptions {
   runtime: 'oci' | 'process' | 'sim';
   /** Run as this user instead of root. */
   uid?: number;
+  /** What the user's own kubeconfig holds; the cluster is then added to it, not written to a file apart. */
+  usersKubeconfig?: string;
 }
 
-export async function startGlass({ runtime, uid }: GlassOptions): Promise<Glass> {
+export async function startGlass({ runtime, uid, usersKubeconfig }: GlassOptions): Promise<Glass> {
   const home = mkdtempSync(join(tmpdir(), 'glass-test-'));
   const directory = join(home, 'cluster');
-  const kubeconfig = join(home, 'kubeconfig');
-  mkdirSync(join(home, 'home'));
+  const kubeconfig = usersKubeconfig === undefined ? join(home, 'kubeconfig') : join(home, 'home/.kube/config');
+  mkdirSync(join(home, 'home/.kube'), { recursive: true });
+  if (usersKubeconfig !== undefined) writeFileSync(kubeconfig, usersKubeconfig);
   if (uid !== undefined) await execute('chown', ['-R', String(uid), home]);
-  const env = { ...process.env, HOME: join(home, 'home'), GLASS_HOME: home, NODE_TEST_CONTEXT: undefined };
+  const env = {
+    ...process.env,
+    HOME: join(home, 'home'),
+    GLASS_HOME: home,
+    KUBECONFIG: undefined,
+    NODE_TEST_CONTEXT: undefined,
+  };
   const up = async () => {
-    const args = [main, 'up', '--port', '0', '--data-dir', directory, '--kubeconfig', kubeconfig, '--runtime', runtime];
+    const args = [main, 'up', '--port', '0', '--data-dir', directory, '--runtime', runtime];
+    if (usersKubeconfig === undefined) args.push('--kubeconfig', kubeconfig);
     const child = spawn(process.execPath, args, {
       env: env as NodeJS.ProcessEnv,
       uid,
