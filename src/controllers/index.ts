@@ -6,6 +6,7 @@ import type { Controller } from '../client/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
+import { jobController } from './job/index.ts';
 import { namespaceController } from './namespace.ts';
 import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
@@ -27,6 +28,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     deploymentController,
     replicaSetController,
     statefulSetController,
+    jobController,
     endpointSliceController,
     endpointsController,
     endpointSliceMirroring,

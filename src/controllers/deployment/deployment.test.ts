@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type Deployment, deployments, events, type Pod, pods, replicaSets } from '../../api/index.ts';
 import type { Cluster } from '../../testing/index.ts';
-import { startCluster, VirtualClock } from '../../testing/index.ts';
+import { startCluster, type VirtualClock } from '../../testing/index.ts';
 import { bringUp, deployment } from '../testpods.ts';
 
 const ref = { name: 'web', namespace: 'default' };

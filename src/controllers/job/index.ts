@@ -1,0 +1,229 @@
+/** Pods that run until so many of them have succeeded. Every pod is counted once, however it goes: a finalizer keeps it until it is. */
+import { type Job, type JobCondition, jobs, type Pod, pods } from '../../api/index.ts';
+import type { Controller, ReconcileContext } from '../../client/index.ts';
+import { equalJson, formatTime, isStatusError, keyOf, labelSelectorAsSelector } from '../../machinery/index.ts';
+import { claim, refOf } from '../claim.ts';
+import { endBefore } from '../pods.ts';
+import { formatIndexes } from './indexes.ts';
+import { backoffOf, isFinished, nextIndexes, type Outcome, outcomeOf, timeLeft, wantedActive } from './outcome.ts';
+import { isTracked, jobPodFor, trackingFinalizer } from './podfor.ts';
+import { isIndexed, type Tally, tallyOf } from './tally.ts';
+
+const burst = 500;
+const ourName = 'kubernetes.io/job-controller';
+
+export const jobController: Controller<Job> = {
+  name: 'job-controller',
+  for: jobs,
+  owns: [pods],
+  watches: [{ resource: pods, keys: orphansOwners }],
+  async reconcile(key, context) {
+    const job = context.lister(jobs).get(key);
+    if (job === undefined) return forget(key, context);
+    if (job.spec.managedBy && job.spec.managedBy !== ourName) return;
+    const mine = await claim<Pod>(context, jobs, job, labelSelectorAsSelector(job.spec.selector), pods);
+    if (isFinished(job) || job.metadata.deletionTimestamp !== undefined) return release(mine, context);
+    const now = context.clock.now();
+    const started =
+      job.status?.startTime || job.spec.suspend
+        ? job
+        : await writeStatus(job, { ...job.status, startTime: formatTime(now) }, context);
+    if (started === undefined) return;
+    const tally = tallyOf(started, mine);
+    const outcome = outcomeOf(started, tally, now);
+    const wait =
+      outcome || started.spec.suspend
+        ? await endActive(started, tally, outcome?.type === 'Failed', context)
+        : await scale(started, tally, mine, context);
+    const written = await writeStatus(started, statusOf(started, tally, outcome, context), context);
+    // counted in the status, so that it is safe to let them go
+    if (written !== undefined) await release(tally.ended, context);
+    if (outcome && written && isFinished(written)) await release(mine, context);
+    const next = Math.min(wait, outcome ? Number.POSITIVE_INFINITY : Math.max(0, timeLeft(started, now)));
+    return Number.isFinite(next) ? { requeueAfter: next } : {};
+  },
+};
+
+function orphansOwners(pod: Pod, { lister }: ReconcileContext): string[] {
+  if (pod.metadata.ownerReferences?.some((one) => one.controller === true)) return [];
+  return lister<Job>(jobs)
+    .list({ namespace: pod.metadata.namespace })
+    .filter(({ spec }) => labelSelectorAsSelector(spec.selector).matches(pod.metadata.labels))
+    .map(keyOf);
+}
+
+/** The Job is gone: what it held may go, too. */
+async function forget(key: string, context: ReconcileContext): Promise<void> {
+  const [namespace, name] = key.split('/');
+  const left = context
+    .lister<Pod>(pods)
+    .list({ namespace })
+    .filter(
+      (pod) => isTracked(pod) && pod.metadata.ownerReferences?.some((one) => one.kind === 'Job' && one.name === name),
+    );
+  await release(left, context);
+}
+
+async function release(some: readonly Pod[], { client }: ReconcileContext): Promise<void> {
+  await Promise.all(
+    some.filter(isTracked).map(async (pod) => {
+      const finalizers = pod.metadata.finalizers!.filter((one) => one !== trackingFinalizer);
+      const body = {
+        metadata: {
+          uid: pod.metadata.uid,
+          resourceVersion: pod.metadata.resourceVersion,
+          finalizers: finalizers.length > 0 ? finalizers : null,
+        },
+      };
+      await client.patch(pods, refOf(pod), { type: 'merge', body }).catch(ignoreGone);
+    }),
+  );
+}
+
+/** Pods that end because the Job failed have failed; those that are merely not needed any more have not. */
+async function endActive(job: Job, { active }: Tally, failed: boolean, context: ReconcileContext): Promise<number> {
+  if (!failed) await release(active, context);
+  await Promise.all(active.map((pod) => end(job, pod, context)));
+  return Number.POSITIVE_INFINITY;
+}
+
+async function end(job: Job, pod: Pod, { client, events }: ReconcileContext): Promise<void> {
+  await client.delete(pods, refOf(pod), { preconditions: { uid: pod.metadata.uid! } }).catch(ignoreGone);
+  events.event(job, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+}
+
+/** Returns in how many milliseconds more pods may be made. */
+async function scale(job: Job, tally: Tally, mine: readonly Pod[], context: ReconcileContext): Promise<number> {
+  const wanted = wantedActive(job, tally);
+  const excess = tally.active.length - wanted;
+  if (excess > 0) {
+    const chosen = tally.active.toSorted((a, b) => endBefore(a, b, () => 0)).slice(0, excess);
+    // what is not needed any more has not failed
+    await release(chosen, context);
+    await Promise.all(chosen.map((pod) => end(job, pod, context)));
+    return Number.POSITIVE_INFINITY;
+  }
+  const waited = job.spec.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
+  const missing = Math.min(burst, wanted - tally.active.length - waited);
+  if (missing <= 0) return Number.POSITIVE_INFINITY;
+  const wait = backoffOf(job, mine, context.clock.now());
+  if (wait > 0) return wait;
+  const next = isIndexed(job)
+    ? nextIndexes(job, tally, mine, missing)
+    : Array.from({ length: missing }, () => ({ index: undefined, failures: undefined }));
+  for (let batch = 1, rest = next; rest.length > 0; rest = rest.slice(batch), batch *= 2)
+    await Promise.all(rest.slice(0, batch).map(({ index, failures }) => create(job, index, failures, context)));
+  return Number.POSITIVE_INFINITY;
+}
+
+async function create(
+  job: Job,
+  index: number | undefined,
+  failures: number | undefined,
+  { client, events }: ReconcileContext,
+): Promise<void> {
+  try {
+    const pod = await client.create<Pod>(pods, jobPodFor(job, index, failures));
+    events.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
+  } catch (error) {
+    const ending =
+      isStatusError(error, 'Forbidden') &&
+      error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
+    if (ending) return;
+    events.event(job, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+type Status = NonNullable<Job['status']>;
+
+function statusOf(
+  job: Job,
+  tally: Tally,
+  outcome: Outcome | undefined,
+  { lister, clock, events }: ReconcileContext,
+): Status {
+  const { uid } = job.metadata;
+  const fresh = tallyOf(job, lister<Pod>(pods).controlledBy(uid!));
+  const { startTime, completionTime } = job.status ?? {};
+  const now = formatTime(clock.now());
+  const ended = outcome !== undefined && fresh.active.length === 0 && fresh.terminating === 0;
+  const counts = ended ? { succeeded: tally.succeeded, failed: tally.failed } : tally.counted;
+  const status: Status = {
+    ...(startTime && { startTime }),
+    active: fresh.active.length,
+    ready: fresh.ready,
+    terminating: fresh.terminating,
+    ...(counts.succeeded > 0 && { succeeded: counts.succeeded }),
+    ...(counts.failed > 0 && { failed: counts.failed }),
+    uncountedTerminatedPods: ended ? {} : withoutEmpty(tally.uncounted),
+    ...(tally.completed.size > 0 && { completedIndexes: formatIndexes(tally.completed) }),
+    ...(job.spec.backoffLimitPerIndex !== undefined && { failedIndexes: formatIndexes(tally.failedIndexes) }),
+    conditions: [...(job.status?.conditions ?? [])],
+    ...(completionTime && { completionTime }),
+  };
+  suspension(job, status, now);
+  if (outcome) {
+    const { type, reason, message } = outcome;
+    set(
+      status.conditions!,
+      { type: type === 'Failed' ? 'FailureTarget' : 'SuccessCriteriaMet', status: 'True', reason, message },
+      now,
+    );
+    if (ended) {
+      set(status.conditions!, { type, status: 'True', reason, message }, now);
+      if (type === 'Complete') status.completionTime = now;
+      if (type === 'Complete') events.event(job, 'Normal', 'Completed', 'Job completed');
+      else events.event(job, 'Warning', reason, message);
+    }
+  }
+  if (status.conditions!.length === 0) delete status.conditions;
+  return status;
+}
+
+function withoutEmpty({ succeeded, failed }: Tally['uncounted']): NonNullable<Status['uncountedTerminatedPods']> {
+  return { ...(succeeded.length > 0 && { succeeded }), ...(failed.length > 0 && { failed }) };
+}
+
+/** A Job that is held has no start; it gets a new one when it goes on. */
+function suspension(job: Job, status: Status, now: string): void {
+  const known = status.conditions!.find(({ type }) => type === 'Suspended');
+  if (job.spec.suspend) {
+    delete status.startTime;
+    set(
+      status.conditions!,
+      { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' },
+      now,
+    );
+  } else if (known?.status === 'True') {
+    set(status.conditions!, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' }, now);
+  }
+}
+
+function set(conditions: JobCondition[], told: JobCondition, now: string): void {
+  const at = conditions.findIndex(({ type }) => type === told.type);
+  if (at >= 0 && conditions[at]!.status === told.status) return;
+  const condition = { ...told, lastProbeTime: now, lastTransitionTime: now };
+  if (at >= 0) conditions[at] = condition;
+  else conditions.push(condition);
+}
+
+/** Undefined when the Job is gone. */
+async function writeStatus(job: Job, status: Status, { client }: ReconcileContext): Promise<Job | undefined> {
+  if (equalJson(shown(status), shown(job.status ?? {}))) return job;
+  try {
+    return await client.update<Job>(jobs, { ...job, status }, { subresource: 'status' });
+  } catch (error) {
+    ignoreGone(error);
+    return undefined;
+  }
+}
+
+function shown({ uncountedTerminatedPods, ...status }: Status): object {
+  const counts = Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined);
+  return { ...Object.fromEntries(counts), uncounted: uncountedTerminatedPods ?? {} };
+}
+
+function ignoreGone(error: unknown): void {
+  if (!isStatusError(error, 'NotFound')) throw error;
+}
