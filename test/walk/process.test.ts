@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { Resolver } from 'node:dns/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { AppsV1Api, CoreV1Api, KubeConfig, type V1Deployment } from '@kubernetes/client-node';
 import { busyboxArchive } from '../testkit/busybox.ts';
-import { eventually, type Glass, startGlass } from '../testkit/glass.ts';
+import { eventually, type Glass, root, startGlass } from '../testkit/glass.ts';
 import { inside, onPath } from '../testkit/inside.ts';
 
 const execute = promisify(execFile);
@@ -124,7 +124,10 @@ function walk(): void {
         answers.add(await textOf(`http://${ip}:8080`));
         return answers.size === 2;
       });
-      assert.deepEqual([...answers].sort(), (await pods()).map((pod) => `made by ${pod.metadata!.name}`).sort());
+      assert.deepEqual(
+        [...answers].toSorted(),
+        (await pods()).map((pod) => `made by ${pod.metadata!.name}`).toSorted(),
+      );
       assert.match(await textOf(`http://127.0.0.1:${http}`), /^made by walk-/);
     });
 
@@ -198,6 +201,14 @@ function walk(): void {
       assert.match(await textOf(`http://127.0.0.1:${http}`), /^made anew by walk-/);
     });
 
+    test('a folder becomes a URL', async () => {
+      const printed = await glass.run('run', join(root, 'examples/hello'));
+      const url = printed.trim().split('\n').at(-1)!;
+      const [pod] = (await core.listNamespacedPod({ namespace, labelSelector: 'app=hello' })).items;
+      const own = /in user namespaces/.test(glass.output()) ? pod!.metadata!.name! : hostname();
+      assert.equal(await textOf(url), `Hello from Glasshouse! This is ${own}, and you asked for /`);
+    });
+
     test('`down` ends every program, and the user’s kubeconfig is as it was', async () => {
       assert.match(readFileSync(glass.kubeconfig, 'utf8'), /current-context: glasshouse/);
       await glass.run('down');
@@ -222,7 +233,7 @@ function identities(pods: Found): unknown {
       ip: status?.podIP,
       containers: status?.containerStatuses?.map(({ containerID, restartCount }) => ({ containerID, restartCount })),
     }))
-    .sort((a, b) => String(a.uid).localeCompare(String(b.uid)));
+    .toSorted((a, b) => String(a.uid).localeCompare(String(b.uid)));
 }
 
 /** The servers of this test that run on this machine. */

@@ -44,7 +44,7 @@ import {
 } from './script.ts';
 import { processTree, sessionMembers, treeStats } from './tree.ts';
 
-const namespaces = ['--user', '--map-root-user', '--mount', '--pid'];
+const namespaces = ['--user', '--map-root-user', '--mount', '--uts', '--pid'];
 /** The first child becomes process 1. Not unshare's own fork: it loses the code of a program that was killed. */
 const runFirst = 'exec 3>&2 2>/dev/null; (exec sh "$1" 2>&3 3>&-); exit $?';
 const runFile = 'run.sh';
@@ -105,17 +105,12 @@ export class ProcessRuntime extends HeldRuntime {
     const inside = config.workingDir || image.workingDir || '/';
     const real = await mkdirInRoot(rootfs, inside);
     const address = pod.ips[0];
-    const env = environmentOf(
-      config,
-      image,
-      pod.config.hostname,
-      '/',
-      address ? { HOST: address, POD_IP: address } : {},
-    );
+    const { hostname } = pod.config;
+    const env = environmentOf(config, image, hostname, '/', address ? { HOST: address, POD_IP: address } : {});
     const podFiles = podFileMounts(this.ledger.sandboxDirectory(pod.id), false);
     const own = new Set(config.mounts.map(({ containerPath }) => containerPath));
     const mounts = [...podFiles.filter(({ containerPath }) => !own.has(containerPath)), ...config.mounts];
-    const program = { directory, rootfs, workingDir: inside, command: config.command, env };
+    const program = { directory, rootfs, workingDir: inside, hostname, command: config.command, env };
     if (this.entersRootfs) {
       const dev = join(directory, 'dev');
       const bindings = await makeDevices(dev, rootfs);

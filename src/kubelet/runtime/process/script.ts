@@ -12,6 +12,8 @@ export interface Program {
   rootfs: string;
   /** Inside; on the host's filesystem when there is no way inside. */
   workingDir: string;
+  /** The pod's; programs see it as the machine's name where they have namespaces of their own. */
+  hostname: string;
   command: string[];
   env: [name: string, value: string][];
 }
@@ -30,7 +32,7 @@ export interface Binding {
 
 /** Run as process 1 of new user, mount and process namespaces: mounts, tells its number, steps in, becomes the program. */
 export function enteredScript(program: Program, bindings: Binding[], tools: Tools): string {
-  const { rootfs, directory, workingDir } = program;
+  const { rootfs, directory, workingDir, hostname } = program;
   const enter = [tools.nsenter, `--root=${rootfs}`, `--wd=${rootfs}${workingDir}`, '--'];
   return `set -e
 read -r pid rest </proc/self/stat
@@ -44,6 +46,7 @@ ${bindings
   .join('\n')}
 echo "$pid" >${quote(`${directory}/${files.pid}`)}
 set +e
+hostname ${quote(hostname)} 2>/dev/null
 ${exportLines(program.env)}
 exec ${becomes(program, enter, tools)}
 `;
@@ -67,7 +70,15 @@ function escaped(path: string): string {
 
 /** Another command inside a running container. */
 export function insideScript(program: Program, pid: number, tools: Tools): string {
-  const namespaces = ['--user', '--preserve-credentials', '--mount', '--pid', '--root', `--wdns=${program.workingDir}`];
+  const namespaces = [
+    '--user',
+    '--preserve-credentials',
+    '--mount',
+    '--uts',
+    '--pid',
+    '--root',
+    `--wdns=${program.workingDir}`,
+  ];
   const enter = [tools.nsenter, `--target=${pid}`, ...namespaces, '--'];
   return `${exportLines(program.env)}\nexec ${becomes(program, enter, tools)}\n`;
 }
