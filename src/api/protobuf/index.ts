@@ -6,10 +6,12 @@
  */
 import facts from '../gen/protobuf.json' with { type: 'json' };
 import { type Decoded, decodeWith } from './decode.ts';
+import { encodeWith } from './encode.ts';
 import { Layout } from './layout.ts';
 
 export { ProtobufError, type ProtobufErrorCode } from './error.ts';
 export type { Decoded } from './decode.ts';
+export { encodeWatchFrame } from './encode.ts';
 
 const layout = new Layout(facts);
 
@@ -21,4 +23,12 @@ export function hasProtobuf(apiVersion: string, kind: string): boolean {
 /** @throws ProtobufError if the bytes are not one whole object of a known kind. */
 export function decodeProtobuf(bytes: Uint8Array): Decoded {
   return decodeWith(layout, bytes);
+}
+
+/**
+ * With its envelope. Fields that the kind has not are left out; no default is filled in but the zero values that Go always writes.
+ * @throws ProtobufError if the kind has no protobuf form, or a value is not of its field's type.
+ */
+export function encodeProtobuf(object: object, apiVersion: string, kind: string): Uint8Array {
+  return encodeWith(layout, object, apiVersion, kind);
 }
