@@ -27,6 +27,11 @@ export function onPath(program: string): boolean {
   return folders.some((folder) => existsSync(join(folder, program)));
 }
 
+/** The command that runs Node with these arguments in such namespaces; needs root on Linux. */
+export function insideCommand(args: readonly string[]): string[] {
+  return ['unshare', '-n', '-m', 'sh', '-c', prepare, 'sh', process.execPath, ...args];
+}
+
 /** `define` registers the tests; it is called inside only. `seconds`: for all of them together. */
 export function inside(url: string, programs: readonly string[], seconds: number, define: () => void): void {
   if (process.env[marker] !== undefined) return define();
@@ -34,8 +39,8 @@ export function inside(url: string, programs: readonly string[], seconds: number
     const missing = cannot(programs);
     if (missing !== undefined) return t.skip(missing);
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const args = ['-n', '-m', 'sh', '-c', prepare, 'sh', process.execPath, '--test-reporter=spec', fileURLToPath(url)];
-    const ran = await execute('unshare', args, {
+    const [program, ...args] = insideCommand(['--test-reporter=spec', fileURLToPath(url)]);
+    const ran = await execute(program!, args, {
       env: { ...env, [marker]: '1' },
       timeout: seconds * 1000 - 2000,
       maxBuffer: 1 << 26,
