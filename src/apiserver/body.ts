@@ -1,4 +1,5 @@
 /** From the bytes of a request to values. */
+import { decodeProtobuf, ProtobufError } from '../api/index.ts';
 import { StatusError } from '../machinery/index.ts';
 import type { PatchType } from './registry/index.ts';
 import { jsonOf, yamlOf } from './text.ts';
@@ -26,13 +27,24 @@ export function patchTypeOf(contentType: string | undefined): PatchType {
 export function parseBody(bytes: Buffer, contentType: string | undefined, isPatch = false): unknown {
   if (bytes.length === 0) return undefined;
   const type = mediaType(contentType);
+  if (type === 'application/vnd.kubernetes.protobuf' && !isPatch) return fromProtobuf(bytes);
   const yaml = type === 'application/yaml' || type === 'application/apply-patch+yaml';
   if (!yaml && !isPatch && type !== 'application/json' && type !== '')
     throw StatusError.unsupportedMediaType(
-      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
   const text = decodeText(bytes);
   return yaml && !/^\s*[{[]/.test(text) ? yamlOf(text) : jsonOf(text);
+}
+
+/** What kubectl's typed commands and most Go clients send. */
+function fromProtobuf(bytes: Buffer): unknown {
+  try {
+    return decodeProtobuf(bytes).object;
+  } catch (error) {
+    if (error instanceof ProtobufError) throw StatusError.badRequest(`the body is not valid protobuf: ${error.message}`);
+    throw error;
+  }
 }
 
 function mediaType(contentType: string | undefined): string {
