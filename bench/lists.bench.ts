@@ -16,7 +16,8 @@ const result = await compare(async (target) => {
   // revision 0: whatever the server has at hand, the cheapest that it offers
   const list = request('GET', `${pods}?resourceVersion=0`);
   const figures: number[] = [];
-  for (let i = 0; i < 3; i++) figures.push(await rate(target, { connections: 4, warm: i === 0 ? 2 : 0.5, seconds: 5 }, () => list));
+  for (let i = 0; i < 3; i++)
+    figures.push(await rate(target, { connections: 4, warm: i === 0 ? 2 : 0.5, seconds: 5 }, () => list));
   return figures;
 });
 report({

@@ -8,12 +8,17 @@ const filler = 'y'.repeat(1850);
 let serial = 0;
 const next = () => {
   const metadata = { name: `written-${serial++}`, labels: { app: 'bench' } };
-  return request('POST', path, JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { text: filler } }));
+  return request(
+    'POST',
+    path,
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { text: filler } }),
+  );
 };
 
 const result = await compare(async (target) => {
   const figures: number[] = [];
-  for (let i = 0; i < 3; i++) figures.push(await rate(target, { connections: 64, warm: i === 0 ? 3 : 0.5, seconds: 4 }, next));
+  for (let i = 0; i < 3; i++)
+    figures.push(await rate(target, { connections: 64, warm: i === 0 ? 3 : 0.5, seconds: 4 }, next));
   return figures;
 });
 report({

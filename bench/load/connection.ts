@@ -15,7 +15,9 @@ export interface Target {
 export function open(target: Target): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const { port, authority: ca, certificate: cert, key } = target;
-    const socket = connect({ host: '127.0.0.1', port, ca, cert, key, ALPNProtocols: ['http/1.1'] }, () => resolve(socket));
+    const socket = connect({ host: '127.0.0.1', port, ca, cert, key, ALPNProtocols: ['http/1.1'] }, () =>
+      resolve(socket),
+    );
     socket.setNoDelay(true);
     socket.on('error', reject);
   });
@@ -24,7 +26,9 @@ export function open(target: Target): Promise<TLSSocket> {
 export function request(method: string, path: string, body?: string): Buffer {
   const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nUser-Agent: bench\r\n`;
   if (body === undefined) return Buffer.from(`${head}\r\n`);
-  return Buffer.from(`${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  return Buffer.from(
+    `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 export interface Answer {
@@ -106,7 +110,8 @@ export async function run(target: Target, connections: number, next: () => Buffe
 async function askAll(asker: Asker, next: () => Buffer | undefined): Promise<void> {
   for (let bytes = next(); bytes !== undefined; bytes = next()) {
     const { status } = await asker.ask(bytes);
-    if (status < 200 || status > 299) throw new Error(`the server answered ${status} to ${bytes.toString().split('\r\n')[0]}`);
+    if (status < 200 || status > 299)
+      throw new Error(`the server answered ${status} to ${bytes.toString().split('\r\n')[0]}`);
   }
 }
 

@@ -8,7 +8,9 @@ export function pod(name: string): string {
     metadata: { name, labels: { app: 'bench', tier: 'backend' } },
     spec: {
       automountServiceAccountToken: false,
-      containers: [{ name: 'main', image: 'registry.example.com/app:1.0', ports: [{ containerPort: 8080 }], env, resources }],
+      containers: [
+        { name: 'main', image: 'registry.example.com/app:1.0', ports: [{ containerPort: 8080 }], env, resources },
+      ],
     },
   });
 }

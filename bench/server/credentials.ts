@@ -7,7 +7,12 @@ export function credentials(): { authority: KeyPair; server: KeyPair; admin: Key
   const authority = createAuthority('bench', now);
   return {
     authority,
-    server: issue(authority, { commonName: 'kube-apiserver', hosts: ['127.0.0.1', 'localhost'], uses: ['server'], ...validity }),
+    server: issue(authority, {
+      commonName: 'kube-apiserver',
+      hosts: ['127.0.0.1', 'localhost'],
+      uses: ['server'],
+      ...validity,
+    }),
     admin: issue(authority, { commonName: 'admin', organizations: ['system:masters'], uses: ['client'], ...validity }),
   };
 }

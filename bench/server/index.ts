@@ -72,7 +72,10 @@ export async function startPeer(): Promise<Server> {
     ],
     { stdio },
   );
-  const signing = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs1', format: 'pem' });
+  const signing = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+    type: 'pkcs1',
+    format: 'pem',
+  });
   const accounts = file('accounts.key', signing.toString());
   const apiserver = pinned(
     'kube-apiserver',
@@ -108,7 +111,8 @@ export async function startPeer(): Promise<Server> {
 
 async function ready(target: Target, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 300 && child.exitCode === null; tries++) {
-    if ((await statusOf(target, '/readyz')) === 200 && (await statusOf(target, '/api/v1/namespaces/default')) === 200) return;
+    if ((await statusOf(target, '/readyz')) === 200 && (await statusOf(target, '/api/v1/namespaces/default')) === 200)
+      return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error('kube-apiserver did not become ready');

@@ -42,7 +42,8 @@ function fromProtobuf(bytes: Buffer): unknown {
   try {
     return decodeProtobuf(bytes).object;
   } catch (error) {
-    if (error instanceof ProtobufError) throw StatusError.badRequest(`the body is not valid protobuf: ${error.message}`);
+    if (error instanceof ProtobufError)
+      throw StatusError.badRequest(`the body is not valid protobuf: ${error.message}`);
     throw error;
   }
 }

@@ -20,10 +20,13 @@ export const systemClock: Clock = {
         clearTimeout(handle);
         reject(signal!.reason);
       };
-      const handle = setTimeout(() => {
-        signal?.removeEventListener('abort', stop);
-        resolve();
-      }, Math.min(milliseconds, longest));
+      const handle = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', stop);
+          resolve();
+        },
+        Math.min(milliseconds, longest),
+      );
       signal?.addEventListener('abort', stop, { once: true });
     }),
 };

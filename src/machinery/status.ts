@@ -106,7 +106,8 @@ export class StatusError extends Error {
     return new StatusError('Unauthorized', message);
   }
   static forbidden(of: GroupResource, name: string, why: string): StatusError {
-    const what = name === '' ? `${qualifiedResource(of)} is forbidden` : `${qualifiedResource(of)} "${name}" is forbidden`;
+    const what =
+      name === '' ? `${qualifiedResource(of)} is forbidden` : `${qualifiedResource(of)} "${name}" is forbidden`;
     return new StatusError('Forbidden', `${what}: ${why}`, { name, group: of.group, kind: of.resource });
   }
   static notFound(of: GroupResource, name: string): StatusError {
@@ -120,10 +121,14 @@ export class StatusError extends Error {
     return new StatusError('NotFound', 'the server could not find the requested resource', {});
   }
   static methodNotAllowed(of: GroupResource, verb: string): StatusError {
-    return new StatusError('MethodNotAllowed', `${verb} is not supported on resources of kind "${qualifiedResource(of)}"`, {
-      group: of.group,
-      kind: of.resource,
-    });
+    return new StatusError(
+      'MethodNotAllowed',
+      `${verb} is not supported on resources of kind "${qualifiedResource(of)}"`,
+      {
+        group: of.group,
+        kind: of.resource,
+      },
+    );
   }
   static alreadyExists(of: GroupResource, name: string): StatusError {
     return new StatusError('AlreadyExists', `${qualifiedResource(of)} "${name}" already exists`, {

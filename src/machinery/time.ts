@@ -38,8 +38,7 @@ export function randomFrom(next: () => number): Random {
   return {
     next,
     uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-${'89ab'[Math.floor(next() * 4)]}${hex(3)}-${hex(12)}`,
-    suffix: (length) =>
-      Array.from({ length }, () => nameAlphabet[Math.floor(next() * nameAlphabet.length)]).join(''),
+    suffix: (length) => Array.from({ length }, () => nameAlphabet[Math.floor(next() * nameAlphabet.length)]).join(''),
   };
 }
 
