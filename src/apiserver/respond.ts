@@ -1,6 +1,6 @@
 /** Writes answers down: objects, lists, tables, watches, errors. What is already bytes is passed on as it is. */
 import { dump as toYaml } from 'js-yaml';
-import { type AnyObject, apiVersionOf, type Status, StatusError } from '../machinery/index.ts';
+import { type AnyObject, apiVersionOf, type Status, type StatusError } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, type Representation } from './publish/negotiate.ts';

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { VirtualClock } from '../testing/index.ts';
@@ -119,7 +120,7 @@ test('a thousand watches each see an event, and are forgotten when they close', 
 
 test('a reader that does not read is cut off; others go on', async () => {
   await using door = await openDoor();
-  const idle = await new Promise<import('node:http').IncomingMessage>((resolve) => {
+  const idle = await new Promise<IncomingMessage>((resolve) => {
     void import('node:https').then(({ get }) =>
       get({ ...door.tls, agent: false, path: `${configMaps}?watch=1` }, resolve),
     );

@@ -29,7 +29,8 @@ export async function serveWatch(
   as: Representation,
   include: IncludeObject,
 ): Promise<void> {
-  let live: ((bytes: Buffer) => void) | undefined;
+  // assigned once what came before is written
+  let live = undefined as ((bytes: Buffer) => void) | undefined;
   const early: Buffer[] = [];
   let finish = () => {};
   const plain = as === json && call.served.stored === call.served.kind;
