@@ -3,6 +3,7 @@
  * another Kubernetes. This list is what runs; what each does is in its file.
  */
 import type { Controller } from '../client/index.ts';
+import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
@@ -28,6 +29,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     deploymentController,
     replicaSetController,
     statefulSetController,
+    daemonSetController(),
     jobController,
     endpointSliceController,
     endpointsController,
