@@ -27,7 +27,7 @@ report({
 async function once(target: Target, round: number): Promise<number> {
   // each round has a namespace's worth of watchers of its own: by label, so that nothing of earlier rounds is seen
   const sockets: TLSSocket[] = [];
-  const counts = new Array<number>(watchers).fill(0);
+  const counts = Array.from({ length: watchers }, () => 0);
   let complete = 0;
   let all = () => {};
   const seen = new Promise<void>((resolve) => (all = resolve));

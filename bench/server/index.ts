@@ -65,11 +65,11 @@ export async function startPeer(): Promise<Server> {
   const etcd = pinned(
     'etcd',
     [
-      ...['--data-dir', join(folder, 'etcd'), '--log-level', 'error'],
-      ...['--listen-client-urls', address(client), '--advertise-client-urls', address(client)],
-      ...['--listen-peer-urls', address(peer), '--initial-advertise-peer-urls', address(peer)],
-      ...['--initial-cluster', `default=${address(peer)}`],
-    ],
+      ['--data-dir', join(folder, 'etcd'), '--log-level', 'error'],
+      ['--listen-client-urls', address(client), '--advertise-client-urls', address(client)],
+      ['--listen-peer-urls', address(peer), '--initial-advertise-peer-urls', address(peer)],
+      ['--initial-cluster', `default=${address(peer)}`],
+    ].flat(),
     { stdio },
   );
   const signing = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
