@@ -26,7 +26,7 @@ interface Lane {
 }
 
 test(`a writer killed ${kills} times at random instants loses nothing and tears nothing`, {
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const base = mkdtempSync(join(tmpdir(), 'glasshouse-kill-'));
   t.after(() => rmSync(base, { recursive: true, force: true }));
