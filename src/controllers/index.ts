@@ -3,18 +3,22 @@
  * another Kubernetes. This list is what runs; what each does is in its file.
  */
 import type { Controller } from '../client/index.ts';
+import { clusterRoleAggregation } from './clusterroleaggregation.ts';
+import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
+import { disruptionController } from './disruptionbudget.ts';
 import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
 import { jobController } from './job/index.ts';
 import { namespaceController } from './namespace.ts';
 import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
-import { replicaSetController } from './replicaset.ts';
+import { replicaSetController, replicationController } from './replicaset.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset/index.ts';
+import { ttlAfterFinished } from './ttlafterfinished.ts';
 
 export interface ControllerOptions {
   /** PEM: what pods trust the API server by. */
@@ -28,9 +32,14 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     rootCAPublisher(clusterCA),
     deploymentController,
     replicaSetController,
+    replicationController,
     statefulSetController,
     daemonSetController(),
     jobController,
+    cronJobController,
+    ttlAfterFinished,
+    disruptionController,
+    clusterRoleAggregation,
     endpointSliceController,
     endpointsController,
     endpointSliceMirroring,

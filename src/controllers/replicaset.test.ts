@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { events, type Pod, pods, priorityClasses, type ReplicaSet, replicaSets } from '../api/index.ts';
+import {
+  events,
+  type Pod,
+  pods,
+  priorityClasses,
+  type ReplicaSet,
+  replicaSets,
+  type ReplicationController,
+  replicationControllers,
+} from '../api/index.ts';
 import { controllerOf } from '../machinery/index.ts';
 import { type Cluster, startCluster, type VirtualClock } from '../testing/index.ts';
 import { bringUp, report, takesPods } from './testpods.ts';
@@ -110,4 +119,20 @@ test('orphaned pods stay, and are adopted by the next set that selects them', as
   await cluster.client.create(replicaSets, setOf(2));
   await cluster.eventually(async () => (await all(cluster)).every((pod) => controllerOf(pod)?.name === 'set'));
   assert.deepEqual((await all(cluster)).map(({ metadata }) => metadata.uid).toSorted(), before);
+});
+
+test('a ReplicationController keeps its pods, too', async () => {
+  await using cluster = await startCluster();
+  const { client } = cluster;
+  await client.create<ReplicationController>(replicationControllers, {
+    metadata: ref,
+    spec: { replicas: 2, selector: labels, template: { metadata: { labels }, spec } },
+  });
+  await count(cluster, 2);
+  await bringUp(client, cluster.clock.now());
+  await cluster.eventually(
+    async () => (await client.get<ReplicationController>(replicationControllers, ref)).status?.availableReplicas === 2,
+  );
+  await client.patch(replicationControllers, ref, { type: 'merge', body: { spec: { replicas: 0 } } });
+  await count(cluster, 0);
 });

@@ -1,39 +1,72 @@
 /** So many pods of a template, whatever happens to them. */
-import { type Pod, pods, type ReplicaSet, replicaSets } from '../api/index.ts';
+import { type Pod, pods, type ReplicaSet, replicaSets, replicationControllers } from '../api/index.ts';
 import type { Controller, ReconcileContext } from '../client/index.ts';
-import { equalJson, formatTime, isStatusError, labelSelectorAsSelector, type Selector } from '../machinery/index.ts';
+import {
+  equalJson,
+  formatTime,
+  isStatusError,
+  labelSelectorAsSelector,
+  type Resource,
+  type Selector,
+  selectorFromSet,
+} from '../machinery/index.ts';
 import { claim, refOf } from './claim.ts';
 import { availableIn, endBefore, isActive, isReady, isTerminating, podFor } from './pods.ts';
 
 /** One pass makes or ends at most so many. */
 const burst = 500;
 
-export const replicaSetController: Controller<ReplicaSet> = {
+/** ReplicaSets, and the older kind that differs from them in little but its selector. */
+interface Kept {
+  name: string;
+  resource: Resource<any>;
+  selectorOf(set: ReplicaSet): Selector;
+  /** Whether its status has a place for pods that are ending. */
+  countsTerminating: boolean;
+}
+
+export const replicaSetController: Controller<ReplicaSet> = keeperOf({
   name: 'replicaset-controller',
-  for: replicaSets,
-  owns: [pods],
-  watches: [{ resource: pods, keys: orphansOwners }],
-  async reconcile(key, context) {
-    const set = context.lister(replicaSets).get(key);
-    if (set === undefined) return;
-    const selector = labelSelectorAsSelector(set.spec!.selector);
-    const all = await claim<Pod>(context, replicaSets, set, selector, pods);
-    const active = all.filter(isActive);
-    let failure: Error | undefined;
-    if (set.metadata.deletionTimestamp === undefined)
-      failure = await scale(set, active, context).catch((error: Error) => error);
-    const soonest = await writeStatus(set, failure, context);
-    if (failure !== undefined) throw failure;
-    return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest } : {};
-  },
-};
+  resource: replicaSets,
+  selectorOf: ({ spec }) => labelSelectorAsSelector(spec!.selector),
+  countsTerminating: true,
+});
+
+export const replicationController: Controller<ReplicaSet> = keeperOf({
+  name: 'replication-controller',
+  resource: replicationControllers,
+  selectorOf: ({ spec }) => selectorFromSet(spec!.selector as unknown as Record<string, string>),
+  countsTerminating: false,
+});
+
+function keeperOf(kept: Kept): Controller<ReplicaSet> {
+  const { name, resource, selectorOf } = kept;
+  return {
+    name,
+    for: resource,
+    owns: [pods],
+    watches: [{ resource: pods, keys: (pod: Pod, context) => orphansOwners(kept, pod, context) }],
+    async reconcile(key, context) {
+      const set = context.lister<ReplicaSet>(resource).get(key);
+      if (set === undefined) return;
+      const all = await claim<Pod>(context, resource, set, selectorOf(set), pods);
+      const active = all.filter(isActive);
+      let failure: Error | undefined;
+      if (set.metadata.deletionTimestamp === undefined)
+        failure = await scale(kept, set, active, context).catch((error: Error) => error);
+      const soonest = await writeStatus(kept, set, failure, context);
+      if (failure !== undefined) throw failure;
+      return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest } : {};
+    },
+  };
+}
 
 /** A pod without a controller may be for any set that selects it. */
-function orphansOwners(pod: Pod, { lister }: ReconcileContext): string[] {
+function orphansOwners({ resource, selectorOf }: Kept, pod: Pod, { lister }: ReconcileContext): string[] {
   if (pod.metadata.ownerReferences?.some((one) => one.controller === true)) return [];
-  return lister<ReplicaSet>(replicaSets)
+  return lister<ReplicaSet>(resource)
     .list({ namespace: pod.metadata.namespace })
-    .filter((set) => selects(labelSelectorAsSelector(set.spec!.selector), pod))
+    .filter((set) => selects(selectorOf(set), pod))
     .map((set) => `${set.metadata.namespace}/${set.metadata.name}`);
 }
 
@@ -41,17 +74,27 @@ function selects(selector: Selector, pod: Pod): boolean {
   return !selector.empty && selector.matches(pod.metadata.labels);
 }
 
-async function scale(set: ReplicaSet, active: readonly Pod[], context: ReconcileContext): Promise<undefined> {
+async function scale(
+  kept: Kept,
+  set: ReplicaSet,
+  active: readonly Pod[],
+  context: ReconcileContext,
+): Promise<undefined> {
   const difference = (set.spec!.replicas ?? 1) - active.length;
-  if (difference > 0) await create(set, Math.min(difference, burst), context);
+  if (difference > 0) await create(kept, set, Math.min(difference, burst), context);
   else if (difference < 0) await end(set, active, Math.min(-difference, burst), context);
 }
 
 /** In batches that double as long as all goes well, so that a template that cannot be created is not tried a thousand times. */
-async function create(set: ReplicaSet, count: number, { client, events }: ReconcileContext): Promise<void> {
+async function create(
+  { resource }: Kept,
+  set: ReplicaSet,
+  count: number,
+  { client, events }: ReconcileContext,
+): Promise<void> {
   const one = async () => {
     try {
-      const pod = await client.create<Pod>(pods, podFor(set.spec!.template!, replicaSets, set));
+      const pod = await client.create<Pod>(pods, podFor(set.spec!.template!, resource, set));
       events.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     } catch (error) {
       // the namespace goes, and all in it
@@ -98,7 +141,12 @@ async function allOf(steps: Promise<void>[]): Promise<void> {
 }
 
 /** Returns in how many milliseconds the next pod becomes available. */
-async function writeStatus(set: ReplicaSet, failure: Error | undefined, context: ReconcileContext): Promise<number> {
+async function writeStatus(
+  { resource, countsTerminating }: Kept,
+  set: ReplicaSet,
+  failure: Error | undefined,
+  context: ReconcileContext,
+): Promise<number> {
   const { client, clock, lister } = context;
   const now = clock.now();
   const minReady = set.spec!.minReadySeconds ?? 0;
@@ -113,14 +161,14 @@ async function writeStatus(set: ReplicaSet, failure: Error | undefined, context:
     fullyLabeledReplicas: labeled.length,
     readyReplicas: active.filter(isReady).length,
     availableReplicas: waits.filter((wait) => wait === 0).length,
-    terminatingReplicas: all.filter(isTerminating).length,
+    ...(countsTerminating && { terminatingReplicas: all.filter(isTerminating).length }),
     observedGeneration: set.metadata.generation,
     ...(conditions.length > 0 && { conditions }),
   };
   const pending = waits.filter((wait) => wait > 0 && Number.isFinite(wait));
   if (!equalJson(withoutZeros(status), withoutZeros(set.status ?? {})))
     await client
-      .update<ReplicaSet>(replicaSets, { ...set, status } as ReplicaSet, { subresource: 'status' })
+      .update<ReplicaSet>(resource, { ...set, status } as ReplicaSet, { subresource: 'status' })
       .catch((error: unknown) => {
         if (!isStatusError(error, 'NotFound')) throw error;
       });

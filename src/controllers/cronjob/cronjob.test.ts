@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type CronJob, cronJobs, type CronJobSpec, type Job, jobs, pods } from '../../api/index.ts';
+import { type Cluster, settle, startCluster, type VirtualClock } from '../../testing/index.ts';
+import { report } from '../testpods.ts';
+
+const at = { name: 'tick', namespace: 'default' };
+const cronOf = (spec: Partial<CronJobSpec> = {}): CronJob => ({
+  metadata: at,
+  spec: {
+    schedule: '*/5 * * * *',
+    jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } } } },
+    ...spec,
+  },
+});
+const all = async ({ client }: Cluster): Promise<Job[]> => (await client.list(jobs)).items;
+const pass = ({ clock }: Cluster, minutes: number) => (clock as VirtualClock).advance(minutes * 60_000);
+async function start(spec: Partial<CronJobSpec> = {}): Promise<Cluster> {
+  const cluster = await startCluster({ scheduler: false });
+  await cluster.client.create(cronJobs, cronOf(spec));
+  await settle();
+  return cluster;
+}
+async function finishAll(cluster: Cluster): Promise<void> {
+  for (const pod of (await cluster.client.list(pods)).items)
+    if (pod.status?.phase === 'Pending')
+      await report(cluster.client, pod, { phase: 'Succeeded', ready: false, exitCode: 0, now: cluster.clock.now() });
+  await settle();
+}
+
+test('a Job at each time, the last few kept', async () => {
+  await using cluster = await start({ successfulJobsHistoryLimit: 2 });
+  await pass(cluster, 4);
+  assert.equal((await all(cluster)).length, 0, 'not before its time');
+  for (let i = 0; i < 4; i++) {
+    await pass(cluster, i === 0 ? 2 : 5);
+    await finishAll(cluster);
+  }
+  await pass(cluster, 1);
+  assert.equal((await all(cluster)).length, 2);
+  const { status }: CronJob = await cluster.client.get(cronJobs, at);
+  assert.equal(status!.lastScheduleTime, '2026-01-01T00:20:00Z');
+  assert.ok(status!.lastSuccessfulTime);
+});
+
+test('what still runs is waited for, replaced, or joined', async () => {
+  for (const [concurrencyPolicy, expected] of [
+    ['Forbid', 1],
+    ['Replace', 1],
+    ['Allow', 2],
+  ] as const) {
+    await using cluster = await start({ concurrencyPolicy });
+    await pass(cluster, 6);
+    const [first] = await all(cluster);
+    await pass(cluster, 5);
+    const now = (await all(cluster)).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    assert.equal(now.length, expected, concurrencyPolicy);
+    assert.equal(
+      now.some(({ metadata }) => metadata.uid === first!.metadata.uid),
+      concurrencyPolicy !== 'Replace',
+      concurrencyPolicy,
+    );
+  }
+});
+
+test('nothing while suspended; of what was missed only the last, and not when it is too late', async () => {
+  for (const [startingDeadlineSeconds, expected] of [
+    [undefined, 1],
+    [60, 0],
+  ] as const) {
+    await using cluster = await start({ suspend: true, startingDeadlineSeconds });
+    await pass(cluster, 23);
+    assert.equal((await all(cluster)).length, 0);
+    await cluster.client.patch(cronJobs, at, { type: 'merge', body: { spec: { suspend: false } } });
+    await settle();
+    assert.equal((await all(cluster)).length, expected);
+  }
+});
