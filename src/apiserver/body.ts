@@ -42,9 +42,9 @@ function fromProtobuf(bytes: Buffer): unknown {
   try {
     return decodeProtobuf(bytes).object;
   } catch (error) {
-    if (error instanceof ProtobufError)
-      throw StatusError.badRequest(`the body is not valid protobuf: ${error.message}`);
-    throw error;
+    if (!(error instanceof ProtobufError)) throw error;
+    if (error.code === 'unknownKind') throw StatusError.unsupportedMediaType(error.message);
+    throw StatusError.badRequest(`the body is not valid protobuf: ${error.message}`);
   }
 }
 

@@ -22,6 +22,8 @@ export interface Field {
   readonly omitZero: boolean;
   /** `string`, `bytes`, `time`, … (see read.ts), or a message's name. */
   readonly type: string;
+  /** How a single value of it is written: 0 as an integer, 1 as eight bytes, 2 with its length. */
+  readonly wire: 0 | 1 | 2;
   /** Set if `type` names a message. */
   readonly message?: Message;
 }
@@ -93,7 +95,13 @@ export class Layout {
       omitEmpty: marks!.includes('?'),
       omitZero: marks!.includes('-'),
       type: type!,
+      wire: wireOf(type!),
       ...(type!.includes('.') && { message: this.message(type!) }),
     };
   }
+}
+
+function wireOf(type: string): 0 | 1 | 2 {
+  if (type === 'int32' || type === 'int64' || type === 'bool') return 0;
+  return type === 'double' ? 1 : 2;
 }

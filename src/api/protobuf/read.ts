@@ -28,16 +28,31 @@ export function readMessage(
 ): Json {
   if (depth > depthLimit) throw new ProtobufError(`the message is nested deeper than ${depthLimit} levels`);
   const { byNumber } = message;
+  // looking a field up by its name is what costs most here: writers send fields in order, so that most need none
+  let highest = 0;
+  let filled: Field | undefined;
+  let container: unknown;
   while (reader.at < end) {
     const tag = reader.unsigned();
     const field = tag >>> 3 < byNumber.length ? byNumber[tag >>> 3] : undefined;
-    if (field === undefined) unknownField(reader, tag, end);
-    else if (field.inline)
+    if (field === undefined) {
+      unknownField(reader, tag, end);
+      continue;
+    }
+    const { form } = field;
+    if (field.inline)
       readMessage(context, field.message!, reader, sizedEnd(reader, tag, end, field), depth + 1, target);
-    else if (field.form === 'list') readItem(context, field, reader, tag, end, depth, target);
-    else if (field.form === 'map') readEntry(context, field, reader, sizedEnd(reader, tag, end, field), depth, target);
-    else {
-      const value = readValue(context, field, reader, tag & 7, end, depth, field.message && target[field.name]);
+    else if (form === 'list' || form === 'map') {
+      if (field !== filled) {
+        filled = field;
+        container = target[field.name] ??= form === 'list' ? [] : {};
+      }
+      if (form === 'list') readItem(context, field, reader, tag, end, depth, container as unknown[]);
+      else readEntry(context, field, reader, sizedEnd(reader, tag, end, field), depth, container as Json);
+    } else {
+      const again = field.message !== undefined && field.number <= highest;
+      if (field.number > highest) highest = field.number;
+      const value = readValue(context, field, reader, tag & 7, end, depth, again ? target[field.name] : undefined);
       if (value !== undefined && !leftOut(field, value)) target[field.name] = value;
     }
   }
@@ -69,19 +84,17 @@ function readItem(
   tag: number,
   end: number,
   depth: number,
-  target: Json,
+  list: unknown[],
 ): void {
-  const list = (target[field.name] ??= []) as unknown[];
   const wire = tag & 7;
-  if (wire === 2 && wireOf(field.type) !== 2) {
+  if (wire === 2 && field.wire !== 2) {
     const last = reader.end(end);
-    while (reader.at < last) list.push(readValue(context, field, reader, wireOf(field.type), last, depth, undefined));
+    while (reader.at < last) list.push(readValue(context, field, reader, field.wire, last, depth, undefined));
     if (reader.at !== last) throw overrun(reader, field.name);
   } else list.push(readValue(context, field, reader, wire, end, depth, undefined) ?? null);
 }
 
-function readEntry(context: ReadContext, field: Field, reader: Reader, end: number, depth: number, target: Json): void {
-  const map = (target[field.name] ??= {}) as Json;
+function readEntry(context: ReadContext, field: Field, reader: Reader, end: number, depth: number, map: Json): void {
   let key = '';
   let value: unknown;
   while (reader.at < end) {
@@ -95,17 +108,12 @@ function readEntry(context: ReadContext, field: Field, reader: Reader, end: numb
   map[key] = value ?? zeroOf(field);
 }
 
-function wireOf(type: string): 0 | 1 | 2 {
-  if (type === 'int32' || type === 'int64' || type === 'bool') return 0;
-  return type === 'double' ? 1 : 2;
-}
-
-function zeroOf({ type, message }: Field): unknown {
+function zeroOf({ type, message, wire }: Field): unknown {
   if (message !== undefined) return {};
   if (type === 'strings') return [];
   if (type === 'quantity') return '0';
   if (type === 'string' || type === 'bytes') return '';
-  return wireOf(type) === 2 ? null : 0;
+  return wire === 2 ? null : 0;
 }
 
 /** `before`: the message that the same field brought earlier; the two become one. */
@@ -120,7 +128,7 @@ function readValue(
 ): unknown {
   if (wire !== 2) return readNumber(field, reader, wire);
   const { message, type } = field;
-  if (wireOf(type) !== 2) throw wrongWire(field, wire);
+  if (field.wire !== 2) throw wrongWire(field, wire);
   const end = reader.end(limit);
   if (message !== undefined) return readMessage(context, message, reader, end, depth + 1, (before ?? {}) as Json);
   if (type === 'string') return reader.text(end);
@@ -131,7 +139,7 @@ function readValue(
 }
 
 function readNumber(field: Field, reader: Reader, wire: number): number | boolean {
-  if (wireOf(field.type) !== wire) throw wrongWire(field, wire);
+  if (field.wire !== wire) throw wrongWire(field, wire);
   if (wire === 1) return finite(reader.double(), field);
   const value = reader.signed();
   if (field.type === 'bool') return value !== 0;
