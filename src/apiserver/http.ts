@@ -5,10 +5,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { StatusError } from '../machinery/index.ts';
-import type { Exchange, Headers, Sink } from './exchange.ts';
+import type { Body, Exchange, Headers, Sink } from './exchange.ts';
 
 export interface ListenOptions {
   /** PEM. */
@@ -133,6 +133,9 @@ function subjectOfRequest(socket: TLSSocket): Exchange['subject'] {
   return known.subject;
 }
 
+/** Why signals are aborted: one for all, as making one takes a stack trace. */
+const over = new Error('the exchange is over');
+
 abstract class Base {
   readonly path: string;
   readonly #search: string;
@@ -173,7 +176,7 @@ class Http1Exchange extends Base implements Exchange {
       this.#abort = new AbortController();
       const abort = this.#abort;
       // the response closes with its connection, and when it is complete
-      (this.#response ?? this.#request.socket).once('close', () => abort.abort());
+      (this.#response ?? this.#request.socket).once('close', () => abort.abort(over));
     }
     return this.#abort.signal;
   }
@@ -182,7 +185,7 @@ class Http1Exchange extends Base implements Exchange {
     return collect(this.#request, limit, Number(this.headers['content-length'] ?? Number.NaN));
   }
 
-  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void {
+  reply(code: number, headers: Record<string, string>, body: Body): void {
     const response = this.#response;
     if (response === undefined || response.destroyed) return;
     if (Buffer.isBuffer(body)) {
@@ -190,11 +193,9 @@ class Http1Exchange extends Base implements Exchange {
       response.end(this.method === 'HEAD' ? undefined : body);
       return;
     }
-    const length = body.reduce((total, part) => total + part.length, 0);
-    response.writeHead(code, { ...headers, 'Content-Length': length });
-    response.cork();
-    for (const part of body) response.write(part);
-    response.end();
+    response.writeHead(code, { ...headers, 'Content-Length': body.length });
+    if (this.method === 'HEAD') response.end();
+    else pump(body, response);
   }
 
   stream(code: number, headers: Record<string, string>): Sink {
@@ -231,7 +232,7 @@ class Http2Exchange extends Base implements Exchange {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
       const abort = this.#abort;
-      this.#stream.once('close', () => abort.abort());
+      this.#stream.once('close', () => abort.abort(over));
     }
     return this.#abort.signal;
   }
@@ -240,18 +241,13 @@ class Http2Exchange extends Base implements Exchange {
     return collect(this.#stream, limit, Number(this.headers['content-length'] ?? Number.NaN));
   }
 
-  reply(code: number, headers: Record<string, string>, body: Buffer | readonly Buffer[]): void {
+  reply(code: number, headers: Record<string, string>, body: Body): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
-    const parts = Buffer.isBuffer(body) ? [body] : body;
-    const length = parts.reduce((total, part) => total + part.length, 0);
-    stream.respond({ ':status': code, ...lowered(headers), 'content-length': length });
-    if (this.method === 'HEAD' || length === 0) {
-      stream.end();
-    } else {
-      for (let i = 0; i < parts.length - 1; i++) stream.write(parts[i]!);
-      stream.end(parts.at(-1));
-    }
+    stream.respond({ ':status': code, ...lowered(headers), 'content-length': body.length });
+    if (this.method === 'HEAD' || body.length === 0) stream.end();
+    else if (Buffer.isBuffer(body)) stream.end(body);
+    else pump(body, stream);
     // an answer that comes before the whole request: the rest of it is not wanted
     if (!stream.readableEnded) stream.resume();
   }
@@ -268,6 +264,19 @@ class Http2Exchange extends Base implements Exchange {
       destroy: () => stream.close(constants.NGHTTP2_CANCEL),
     };
   }
+}
+
+/** Writes piece after piece, each when there is room for it; stops when the client goes. */
+function pump(pieces: Iterable<Buffer>, to: Writable): void {
+  const iterator = pieces[Symbol.iterator]();
+  const go = () => {
+    for (;;) {
+      const { done, value } = iterator.next();
+      if (done === true) return void to.end();
+      if (!to.write(value)) return void to.once('drain', go);
+    }
+  };
+  go();
 }
 
 function lowered(headers: Record<string, string>): Record<string, string> {
@@ -306,8 +315,12 @@ function collect(source: IncomingMessage | ServerHttp2Stream, limit: number, dec
         return reject(StatusError.badRequest(`the body ended after ${length} of ${declared} bytes`));
       resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, length));
     });
-    source.on('aborted', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
-    source.on('close', () => fail(StatusError.badRequest('the request was cut off before its body was complete')));
+    // made only if it is needed: every request closes, and an error costs a stack trace
+    const cutOff = () => {
+      if (!done) fail(StatusError.badRequest('the request was cut off before its body was complete'));
+    };
+    source.on('aborted', cutOff);
+    source.on('close', cutOff);
     source.on('error', fail);
     if ('session' in source)
       source.setTimeout(requestTimeout, () =>

@@ -1,7 +1,7 @@
 /** Writes answers down: objects, lists, tables, watches, errors. What is already bytes is passed on as it is. */
 import { dump as toYaml } from 'js-yaml';
 import { type AnyObject, apiVersionOf, type Status, type StatusError } from '../machinery/index.ts';
-import type { Exchange } from './exchange.ts';
+import type { Body, Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, type Representation } from './publish/negotiate.ts';
 import { type Answer, fromStored, type ListAnswer, type ResourceCall } from './registry/index.ts';
@@ -9,7 +9,7 @@ import { type Answer, fromStored, type ListAnswer, type ResourceCall } from './r
 export interface Reply {
   readonly code: number;
   readonly headers: Record<string, string>;
-  readonly body: Buffer | readonly Buffer[];
+  readonly body: Body;
 }
 
 const jsonHeaders = { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' };
@@ -87,9 +87,18 @@ export function listOf(call: ResourceCall, items: readonly AnyObject[], metadata
   return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata, items } as unknown as AnyObject;
 }
 
-/** One buffer for short lists, big pieces for long ones, so that neither many writes nor one huge copy is made. */
-function joined(head: Buffer, { entries }: ListAnswer): Buffer[] {
-  const pieces: Buffer[] = [];
+/** One buffer for short lists; for long ones pieces, each made when the client has taken the one before. */
+function joined(head: Buffer, { entries }: ListAnswer): Body {
+  let length = head.length + closing.length + Math.max(entries.length - 1, 0);
+  for (const entry of entries) length += entry.bytes.length;
+  const pieces = { length, [Symbol.iterator]: () => piecesOf(head, entries) };
+  return length < pieceLength ? Buffer.concat([...pieces]) : pieces;
+}
+
+/** Small enough that nobody waits long while one is encrypted. */
+const pieceLength = 1 << 18;
+
+function* piecesOf(head: Buffer, entries: ListAnswer['entries']): Generator<Buffer> {
   let parts: Buffer[] = [head];
   let length = 0;
   for (let i = 0; i < entries.length; i++) {
@@ -97,15 +106,13 @@ function joined(head: Buffer, { entries }: ListAnswer): Buffer[] {
     const { bytes } = entries[i]!;
     parts.push(bytes);
     length += bytes.length;
-    if (length > 1 << 20) {
-      pieces.push(Buffer.concat(parts));
-      parts = [];
-      length = 0;
-    }
+    if (length < pieceLength) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    length = 0;
   }
   parts.push(closing);
-  pieces.push(Buffer.concat(parts));
-  return pieces;
+  yield Buffer.concat(parts);
 }
 
 export function statusReply(error: StatusError): Reply {

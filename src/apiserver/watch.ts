@@ -60,19 +60,20 @@ export async function serveWatch(
     );
   };
 
-  const opened = await watch(registry, call, { onEvents: write, onEnd: () => finish() });
+  const opened = await watch(registry, call, { patient: true, onEvents: write, onEnd: () => finish() });
   const sink = exchange.stream(200, { 'Content-Type': as.mediaType, 'Cache-Control': 'no-cache, private' });
   const { initial } = opened;
   for (let i = 0; i < initial.length; i += 500)
     sink.write(Buffer.concat(initial.slice(i, i + 500).map(plain ? frameOf : line)));
   const bookmark = (end: boolean) =>
     sink.write(Buffer.from(`${JSON.stringify(bookmarkOf(call, opened.revision(), end))}\n`));
-  if (opened.initialEventsEnd) bookmark(true);
   for (const bytes of early) sink.write(bytes);
   live = (bytes) => {
     sink.write(bytes);
     if (sink.pending > pendingLimit) finish();
   };
+  // after all that it covers
+  if (opened.initialEventsEnd) bookmark(true);
 
   const seconds = call.options.timeoutSeconds || shortestTimeout + Math.floor(random.next() * 30) * 60;
   const timers: Timer[] = [clock.after(Math.min(Math.max(seconds, 0), longestTimeout) * 1000, () => finish())];

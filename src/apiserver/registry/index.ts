@@ -9,4 +9,5 @@ export { entryOf, get, list, type ListAnswer } from './read.ts';
 export { change, patch, update } from './update.ts';
 export { fromStored } from './convert.ts';
 export { firstAddress, ServiceRegistry, type ServiceRanges } from './services.ts';
-export { bookmarkOf, eventOf, frameOf, type OpenWatch, type Seen, watch, type Watcher } from './watch.ts';
+export { frameOf, type Seen, type Watcher } from './channel.ts';
+export { bookmarkOf, eventOf, type OpenWatch, watch } from './watch.ts';
