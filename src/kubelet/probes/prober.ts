@@ -1,7 +1,14 @@
-/** One probe of one running container: tries at its period, counts, and tells when its verdict changes. */
+/**
+ * One probe of one running container: tries at its period, counts, and tells when its verdict changes. A container that was not
+ * ready yet is also asked between, at growing distances, so that it is found ready soon after it is; those tries do not count
+ * as failures.
+ */
 import type { Clock, Timer } from '../../machinery/index.ts';
 import type { Probe } from '../kinds.ts';
 import type { Outcome } from './outcome.ts';
+
+/** Milliseconds until the first try out of turn; each further one waits twice as long. */
+const firstPause = 5;
 
 export type ProbeType = 'startup' | 'liveness' | 'readiness';
 
@@ -28,8 +35,12 @@ export class Prober {
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
   #good: boolean;
+  #wasGood = false;
   #last: boolean | undefined;
   #run = 0;
+  #pause = firstPause;
+  /** When the next try is due by the period, on the monotonic clock. */
+  #due = 0;
 
   constructor(options: ProberOptions) {
     this.#options = options;
@@ -52,24 +63,37 @@ export class Prober {
     this.#stopping.abort();
   }
 
-  #schedule(milliseconds: number): void {
+  #schedule(milliseconds: number, between = false): void {
     if (this.#stopping.signal.aborted) return;
-    this.#timer = this.#options.clock.after(milliseconds, () => void this.#try());
+    this.#timer = this.#options.clock.after(milliseconds, () => void this.#try(between));
   }
 
-  async #try(): Promise<void> {
+  async #try(between: boolean): Promise<void> {
     const { clock, probe, attempt } = this.#options;
-    const began = clock.monotonic();
+    if (!between) this.#due = clock.monotonic() + (probe.periodSeconds ?? 10) * 1000;
     let outcome: Outcome | undefined;
     try {
       outcome = await attempt((probe.timeoutSeconds ?? 1) * 1000, this.#stopping.signal);
     } catch (error) {
-      this.#options.onFailure((error as Error).message);
+      if (!between) this.#options.onFailure((error as Error).message);
     }
     if (this.#stopping.signal.aborted) return;
-    if (outcome && this.#count(outcome)) return;
-    const period = (probe.periodSeconds ?? 10) * 1000;
-    this.#schedule(Math.max(0, period - (clock.monotonic() - began)));
+    const counts = outcome !== undefined && (outcome.ok || !between);
+    if (counts && this.#count(outcome!)) return;
+    this.#next();
+  }
+
+  #next(): void {
+    const rest = Math.max(0, this.#due - this.#options.clock.monotonic());
+    if (!this.#isAwaited() || this.#pause >= rest) return this.#schedule(rest);
+    this.#schedule(this.#pause, true);
+    this.#pause *= 2;
+  }
+
+  /** Not ready since its start, and cheap to ask: a command inside the container is not. */
+  #isAwaited(): boolean {
+    const { probe, type, initial } = this.#options;
+    return type === 'readiness' && !initial && !this.#wasGood && !probe.exec && (probe.successThreshold ?? 1) === 1;
   }
 
   /** Returns whether this probe is done with this container. */
@@ -80,6 +104,7 @@ export class Prober {
     this.#last = ok;
     const threshold = ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
     if (this.#run < threshold) return false;
+    this.#wasGood ||= ok;
     const final = type === 'startup' || (type === 'liveness' && !ok);
     if (this.#good !== ok || final) {
       this.#good = ok;
