@@ -77,7 +77,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     localClient(apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name));
   const client = localClient(apiserver.local(admin, 'testing'));
   const stop = new AbortController();
-  const running = startParts(options, { client, clock, random, log, signal: stop.signal });
+  // a turn later: filling their caches is not what the first request should wait for
+  const running = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
+    startParts(options, { client, clock, random, log, signal: stop.signal }),
+  );
   const nodes = options.nodes ? await startNodes(options.nodes, { client, clock, random, log }) : undefined;
   let listening: Awaited<ReturnType<Cluster['listen']>> | undefined;
   return {
@@ -116,6 +119,7 @@ interface Parts {
 
 /** Resolves once everything that was started has ended. */
 async function startParts(options: ClusterOptions, parts: Parts): Promise<void> {
+  if (parts.signal.aborted) return;
   const informers = new Informers(parts);
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {
