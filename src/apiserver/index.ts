@@ -172,7 +172,7 @@ function versionInfo(): Record<string, string> {
   };
 }
 
-export { authenticate, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
+export { authenticate, serviceAccountUser, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 export { certify, createAuthority, issue, type CertificateRequest, type KeyPair } from './pki/index.ts';
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';

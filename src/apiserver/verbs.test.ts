@@ -219,6 +219,9 @@ describe('verbs over HTTPS', () => {
       })
     ).body;
     assert.deepEqual([rest.spec.replicas, rest.status.replicas, rest.metadata.generation], [5, 7, 2]);
+    const metadata = { annotations: { note: 'for its ReplicaSets' } };
+    const noted = (await door.ask('PATCH', `${deployments}/apart`, { body: { metadata }, headers: merge })).body;
+    assert.equal(noted.metadata.generation, 3);
   });
 
   test('scale is read, set and patched', async () => {

@@ -45,6 +45,8 @@ export interface ReconcileContext {
  */
 export interface Controller<T extends KubeObject = any> {
   name: string;
+  /** The service account in kube-system that it acts as, where each has its own; absent: its name. */
+  account?: string;
   for: Resource<T>;
   /** Whether a change of an object matters; absent: every change does. */
   when?(old: T | undefined, object: T | undefined): boolean;
@@ -69,6 +71,8 @@ export interface RunOptions {
   metrics?: WorkQueueMetrics;
   /** Shared with others in the process; absent: their own. */
   informers?: Informers;
+  /** A client for each controller's account, so that each may do no more than its role allows; absent: all share one. */
+  clientFor?(account: string): Client;
 }
 
 export interface RunningControllers {
@@ -92,7 +96,7 @@ export function runControllers(
     log = quiet,
     informers = new Informers({ client, clock, random, signal, log }),
   } = options;
-  const shared: Shared = { ...options, log, informers, client: writeThrough(client, informers) };
+  const shared: Shared = { ...options, log, informers, client };
   const running = controllers.map((controller) => runController(controller, shared));
   const started = Promise.all(running.map((each) => each.started)).then(() => {});
   started.catch(() => {});
@@ -108,7 +112,8 @@ type Shared = RunOptions & { client: Client; log: Log; informers: Informers };
 function runController(controller: Controller, shared: Shared): { started: Promise<void>; ended: Promise<void> } {
   const { clock, metrics, signal, informers } = shared;
   const queue = new WorkQueue({ clock, name: controller.name, metrics });
-  const context = contextOf(controller, queue, shared);
+  const own = shared.clientFor?.(controller.account ?? controller.name) ?? shared.client;
+  const context = contextOf(controller, queue, { ...shared, client: writeThrough(own, informers) });
   const stops = wire(controller, queue, context);
   const stop = () => {
     queue.shutDown();

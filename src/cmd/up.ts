@@ -1,7 +1,7 @@
 /** `glass up`, wired: store, API server, controllers, scheduler, network, node. */
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createApiserver } from '../apiserver/index.ts';
+import { createApiserver, serviceAccountUser } from '../apiserver/index.ts';
 import type { RunningPlatform, UpOptions } from '../cli/index.ts';
 import { Failure } from '../cli/index.ts';
 import { type Client, Informers, type Log, localClient, runControllers } from '../client/index.ts';
@@ -76,12 +76,14 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       localClient(apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name.replace(/^system:/, '')));
     const admin = as('system:glasshouse', masters);
     await ensureRoles(admin);
-    const control = as('system:kube-controller-manager', masters);
+    const control = as('system:kube-controller-manager');
+    const account = (name: string): Client =>
+      localClient(apiserver.local(serviceAccountUser('kube-system', name), 'kube-controller-manager'));
     const shared = { clock, random, log, signal: stop.signal };
     const informers = new Informers({ client: control, ...shared });
     undo.push(() => stop.abort(new Error('stopping')));
     const list = controllers({ clusterCA: pki.authority.certificate });
-    runControllers(control, list, { ...shared, informers });
+    runControllers(control, list, { ...shared, informers, clientFor: account });
     report('controllers', `${list.length}`);
     runScheduler({ client: as('system:kube-scheduler'), informers, ...shared });
     report('scheduler', 'default-scheduler');

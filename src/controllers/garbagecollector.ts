@@ -41,6 +41,7 @@ function watched(resource: Resource): Watched<AnyObject> {
 export function garbageCollector(): Controller {
   return {
     name: 'garbage-collector',
+    account: 'generic-garbage-collector',
     for: collected[0]!,
     // its own keys come from `watches`, like everybody's
     when: () => false,

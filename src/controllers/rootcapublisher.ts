@@ -9,6 +9,7 @@ export function rootCAPublisher(clusterCA: string): Controller {
   const data = { 'ca.crt': clusterCA };
   return {
     name: 'root-ca-certificate-publisher',
+    account: 'root-ca-cert-publisher',
     for: namespaces,
     watches: [
       {

@@ -5,6 +5,7 @@ import { isStatusError } from '../machinery/index.ts';
 /** Every namespace has the account that pods run as when they name none. */
 export const serviceAccountController: Controller = {
   name: 'serviceaccount-controller',
+  account: 'service-account-controller',
   for: namespaces,
   watches: [{ resource: serviceAccounts, keys: ({ metadata }) => [metadata.namespace!] }],
   async reconcile(key, { client, lister }) {

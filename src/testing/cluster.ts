@@ -1,5 +1,12 @@
 /** A whole cluster inside a test process. */
-import { createAuthority, createApiserver, issue, type Apiserver, type KeyPair } from '../apiserver/index.ts';
+import {
+  type Apiserver,
+  createApiserver,
+  createAuthority,
+  issue,
+  type KeyPair,
+  serviceAccountUser,
+} from '../apiserver/index.ts';
 import { type Client, Informers, localClient, quiet, runControllers, type Log } from '../client/index.ts';
 import { controllers as allControllers } from '../controllers/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
@@ -79,7 +86,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const stop = new AbortController();
   // a turn later: filling their caches is not what the first request should wait for
   const running = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
-    startParts(options, { client, clock, random, log, signal: stop.signal }),
+    startParts(options, apiserver, { clock, random, log, signal: stop.signal }),
   );
   const nodes = options.nodes ? await startNodes(options.nodes, { client, clock, random, log }) : undefined;
   let listening: Awaited<ReturnType<Cluster['listen']>> | undefined;
@@ -110,7 +117,6 @@ function signerKey(): string {
 }
 
 interface Parts {
-  client: Client;
   clock: Clock;
   random: Random;
   log: Log;
@@ -118,15 +124,20 @@ interface Parts {
 }
 
 /** Resolves once everything that was started has ended. */
-async function startParts(options: ClusterOptions, parts: Parts): Promise<void> {
+async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: Parts): Promise<void> {
   if (parts.signal.aborted) return;
-  const informers = new Informers(parts);
+  const as = (name: string) => localClient(apiserver.local({ name, groups: ['system:authenticated'] }, name));
+  const manager = as('system:kube-controller-manager');
+  const clientFor = (account: string) =>
+    localClient(apiserver.local(serviceAccountUser('kube-system', account), 'kube-controller-manager'));
+  const informers = new Informers({ client: manager, ...parts });
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {
     const list = allControllers({ clusterCA: '' });
-    ended.push(runControllers(parts.client, list, { ...parts, informers }).ended);
+    ended.push(runControllers(manager, list, { ...parts, informers, clientFor }).ended);
   }
-  if (options.scheduler !== false) ended.push(runScheduler({ ...parts, informers }).ended);
+  if (options.scheduler !== false)
+    ended.push(runScheduler({ client: as('system:kube-scheduler'), ...parts, informers }).ended);
   await Promise.race([
     Promise.all(ended),
     new Promise<void>((resolve) => parts.signal.addEventListener('abort', () => resolve(), { once: true })),

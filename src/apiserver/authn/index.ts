@@ -52,4 +52,5 @@ function authenticated(user: User): User {
     : { ...user, groups: [...user.groups, groups.authenticated] };
 }
 
+export { serviceAccountUser } from './accounts.ts';
 export { ServiceAccountTokens, type TokenClaims, type TokenSigner } from './serviceaccount.ts';

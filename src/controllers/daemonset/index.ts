@@ -19,6 +19,7 @@ export function daemonSetController(): Controller<DaemonSet> {
   const failures = new Map<string, { count: number; until: number }>();
   return {
     name: 'daemonset-controller',
+    account: 'daemon-set-controller',
     for: daemonSets,
     owns: [pods],
     reads: [controllerRevisions],

@@ -177,9 +177,10 @@ async function collided(
 }
 
 async function setRevision(deployment: Deployment, revision: number, { client }: ReconcileContext): Promise<void> {
-  if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return;
-  const body = { metadata: { annotations: { [revisionAnnotation]: String(revision) } } };
-  await client.patch(deployments, refOf(deployment), { type: 'merge', body });
+  const { metadata } = deployment;
+  if (metadata.annotations?.[revisionAnnotation] === String(revision)) return;
+  const annotations = { ...metadata.annotations, [revisionAnnotation]: String(revision) };
+  await client.update<Deployment>(deployments, { ...deployment, metadata: { ...metadata, annotations } });
 }
 
 /** All sets but the current one, as they are now. */

@@ -59,6 +59,7 @@ export function selectedPods({ metadata, spec }: Service, { lister }: ReconcileC
 
 export const endpointSliceController: Controller<Service> = {
   name: 'endpoint-slice-controller',
+  account: 'endpointslice-controller',
   for: services,
   watches: [
     podsOfServices,

@@ -30,6 +30,7 @@ const mostOfSubset = 1000;
 
 export const endpointSliceMirroring: Controller<Endpoints> = {
   name: 'endpoint-slice-mirroring-controller',
+  account: 'endpointslicemirroring-controller',
   for: endpoints,
   watches: [
     { resource: services, keys: ({ metadata }) => [`${metadata.namespace}/${metadata.name}`] },

@@ -10,6 +10,7 @@ export function taintEviction(): Controller<Node> {
   const seen = new Map<string, number>();
   return {
     name: 'taint-eviction-controller',
+    account: 'node-controller',
     for: nodes,
     when: (old, node) => !equalJson(endingTaints(old), endingTaints(node)),
     watches: [

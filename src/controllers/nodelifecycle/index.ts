@@ -21,6 +21,7 @@ export function nodeLifecycle(): Controller<Node> {
   const heard = new Map<string, number>();
   return {
     name: 'node-lifecycle-controller',
+    account: 'node-controller',
     for: nodes,
     watches: [
       {

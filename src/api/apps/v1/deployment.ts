@@ -1,4 +1,4 @@
-import { cause, type StatusCause } from '../../../machinery/index.ts';
+import { cause, equalJson, type StatusCause } from '../../../machinery/index.ts';
 import { ageColumn, containerColumns, formatSelector, nameColumn, text, wide } from '../../columns.ts';
 import { defaultTemplate } from '../../core/v1/podspec.ts';
 import type { Deployment } from '../../gen/types.ts';
@@ -21,8 +21,11 @@ export const deployment: Override<Deployment> = {
     spec.progressDeadlineSeconds ??= 600;
     defaultTemplate(spec.template);
   },
-  prepare(object, old) {
+  prepare(object, old, subresource) {
     if (!old) object.status = {};
+    // its ReplicaSets carry its annotations, so a change of them is work to do
+    else if (!subresource && !equalJson(object.metadata.annotations ?? {}, old.metadata.annotations ?? {}))
+      object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   },
   validate({ spec }, old) {
     return [
