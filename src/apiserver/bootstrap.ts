@@ -5,17 +5,12 @@
 import { type AnyObject, formatTime } from '../machinery/index.ts';
 import { bootstrapPolicy } from './authz/index.ts';
 import { storedBytes } from './cache/index.ts';
-import type { Registry } from './registry/index.ts';
+import { firstAddress, type Registry } from './registry/index.ts';
 import { keyFor } from './resources.ts';
 
 const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-export interface BootstrapOptions {
-  /** The address of the `kubernetes` Service. */
-  serviceAddress: string;
-}
-
-export async function bootstrap(registry: Registry, options: BootstrapOptions): Promise<void> {
+export async function bootstrap(registry: Registry, serviceCIDR: string): Promise<void> {
   const objects = [
     ...namespaces.map(namespace),
     ...bootstrapPolicy(),
@@ -29,7 +24,8 @@ export async function bootstrap(registry: Registry, options: BootstrapOptions): 
       2_000_001_000,
       'Used for system critical pods that must not be moved from their current node.',
     ),
-    kubernetesService(options.serviceAddress),
+    serviceRange(serviceCIDR),
+    kubernetesService(firstAddress(serviceCIDR)),
   ];
   const now = formatTime(registry.clock.now());
   const writes: { key: string; value: Uint8Array }[] = [];
@@ -47,6 +43,7 @@ export async function bootstrap(registry: Registry, options: BootstrapOptions): 
     object.metadata.uid = registry.random.uuid();
     object.metadata.creationTimestamp = now;
     served.kind.default?.(object);
+    for (const condition of object.status?.conditions ?? []) condition.lastTransitionTime = now;
     writes.push({ key, value: storedBytes(object) });
   }
   if (writes.length === 0) return;
@@ -71,6 +68,18 @@ function priorityClass(name: string, value: number, description: string): AnyObj
     value,
     description,
     preemptionPolicy: 'PreemptLowerPriority',
+  };
+}
+
+function serviceRange(cidr: string): AnyObject {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: [cidr] },
+    status: {
+      conditions: [{ type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready' }],
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import { admissionOf, steps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import { Rbac } from './authz/index.ts';
+import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
@@ -19,7 +20,7 @@ import { Metrics } from './metrics.ts';
 import { type NodeCredentials, NodeProxy } from './nodeproxy.ts';
 import { Paths } from './paths.ts';
 import { OpenApi } from './publish/openapi.ts';
-import { firstAddress, type Registry, type ServiceRanges, ServiceRegistry } from './registry/index.ts';
+import type { Registry, ServiceRanges } from './registry/index.ts';
 import { Resources } from './resources.ts';
 import { serve, serveUpgrade, type Serving } from './serve.ts';
 import type { User } from './request.ts';
@@ -54,10 +55,10 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     options.failed(error, '');
   });
   const resources = new Resources(kinds, caches);
-  const services = new ServiceRegistry(options);
   const rbacCaches = await followRbac(resources);
   const rbac = new Rbac(rbacCaches.objects);
   rbacCaches.onChange(() => rbac.invalidate());
+  const services = await followServices(resources, options, options);
   const registry: Registry = {
     store,
     caches,
@@ -69,8 +70,8 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     authorize: (attributes) => rbac.authorize(attributes),
     rulesFor: (user, namespace) => rbac.rulesFor(user, namespace),
   };
-  await followServices(resources, services);
-  await bootstrap(registry, { serviceAddress: firstAddress(options.serviceCIDR) });
+  await bootstrap(registry, options.serviceCIDR);
+  await repairAddresses(registry);
 
   const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
@@ -122,12 +123,6 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       await Promise.all(doors.map((door) => door.close()));
     },
   };
-}
-
-async function followServices(resources: Resources, services: ServiceRegistry): Promise<void> {
-  const cache = await cacheOf(resources, '', 'services');
-  for (const entry of cache.entries.values()) services.load(entry.object);
-  cache.listen({ onEvents: (events) => services.observe(events), onEnd: () => {} });
 }
 
 async function followRbac(resources: Resources) {

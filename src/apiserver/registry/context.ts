@@ -5,7 +5,7 @@ import type { Caches, CacheEntry } from '../cache/index.ts';
 import type { RequestOptions, User } from '../request.ts';
 import type { Resources, ServedResource } from '../resources.ts';
 import type { Attributes, Decision, PolicyRule } from '../authz/index.ts';
-import type { ServiceAllocator } from './services.ts';
+import type { ServiceAllocator } from './services/index.ts';
 
 export interface Registry {
   readonly store: Store;

@@ -6,6 +6,7 @@ import { type Answer, type Registry, type ResourceCall } from './context.ts';
 import { fromStored, toStored } from './convert.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields } from './manage.ts';
+import type { Claim } from './services/index.ts';
 
 const generateAttempts = 8;
 
@@ -51,29 +52,47 @@ async function createOnce(registry: Registry, call: ResourceCall, object: AnyObj
   ]);
   await registry.admission.validate({ registry, call, operation: 'CREATE', object, old: undefined });
 
-  const release = registry.services.claim(kind, object, undefined);
+  if (call.options.dryRun) {
+    await refuseExisting(registry, call, name);
+    registry.services.claim(kind, object, undefined).release();
+    return { code: 201, object };
+  }
+  let claim = registry.services.claim(kind, object, undefined);
   try {
-    if (call.options.dryRun) {
-      await refuseExisting(registry, call, name);
-      release();
-      return { code: 201, object };
+    for (;;) {
+      const answer = await write(registry, call, object, claim);
+      if (answer !== undefined) return answer;
+      claim = claim.another();
     }
-    const kept = toStored(served, object);
-    const key = keyFor(served, metadata.namespace ?? '', name);
-    const cache = await registry.resources.cache(served);
-    const result = await registry.store.txn({
-      compare: [{ key, modRevision: 0 }],
-      writes: [{ key, value: storedBytes(kept), attachment: kept }],
-    });
-    if (!result.ok) throw existsError(call, cache.entries.get(key)?.object, name);
-    const entry = cache.entries.get(key);
-    if (served.stored === kind && entry?.revision === result.revision) return { code: 201, entry };
-    metadata.resourceVersion = String(result.revision);
-    return { code: 201, object: fromStored(served, kept) };
   } catch (error) {
-    release();
+    claim.release();
     throw error;
   }
+}
+
+/** Undefined: what was claimed has gone to somebody else. */
+async function write(
+  registry: Registry,
+  call: ResourceCall,
+  object: AnyObject,
+  claim: Claim,
+): Promise<Answer | undefined> {
+  const { served } = call;
+  const { metadata } = object;
+  const name = metadata.name ?? '';
+  const kept = toStored(served, object);
+  const key = keyFor(served, metadata.namespace ?? '', name);
+  const cache = await registry.resources.cache(served);
+  const result = await registry.store.txn({
+    compare: [{ key, modRevision: 0 }, ...claim.compare],
+    writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
+  });
+  if (!result.ok && result.entries[0] === undefined) return undefined;
+  if (!result.ok) throw existsError(call, cache.entries.get(key)?.object, name);
+  const entry = cache.entries.get(key);
+  if (served.stored === served.kind && entry?.revision === result.revision) return { code: 201, entry };
+  metadata.resourceVersion = String(result.revision);
+  return { code: 201, object: fromStored(served, kept) };
 }
 
 /** Sets what only the server says. */

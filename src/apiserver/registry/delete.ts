@@ -44,7 +44,9 @@ async function removeOnce(
   if (options.dryRun) return goesAway ? gone(kind, next) : { code: 200, object: fromStored(served, next) };
   const result = await registry.store.txn({
     compare: [{ key, modRevision: entry.revision }],
-    writes: [goesAway ? { key, delete: true } : { key, value: storedBytes(next), attachment: next }],
+    writes: goesAway
+      ? [{ key, delete: true }, ...registry.services.claim(kind, undefined, entry.object).writes]
+      : [{ key, value: storedBytes(next), attachment: next }],
   });
   if (!result.ok) return undefined;
   if (goesAway) return gone(kind, next);

@@ -23,6 +23,7 @@ import { checkNamespace, create } from './create.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields, resetFieldsOf } from './manage.ts';
 import { revisionOf } from './read.ts';
+import type { Claim } from './services/index.ts';
 
 const modified = 'the object has been modified; please apply your changes to the latest version and try again';
 const attempts = 32;
@@ -256,19 +257,19 @@ async function writeOnce(
     ...(kind.validate?.(next, current, through) ?? []),
   ]);
   await registry.admission.validate({ registry, call, operation: 'UPDATE', object: next, old: current });
-  const release = registry.services.claim(kind, next, current);
+  const claim = registry.services.claim(kind, next, current);
   try {
     if (call.options.dryRun) {
-      release();
+      claim.release();
       return { code: 200, object: next };
     }
     const answer = isFinished(kind, next)
-      ? await remove(registry, served, key, entry, next)
-      : await put(registry, call, key, entry, next);
-    if (answer === undefined) release();
+      ? await remove(registry, kind, key, entry, next)
+      : await put(registry, call, key, entry, next, claim);
+    if (answer === undefined) claim.release();
     return answer;
   } catch (error) {
-    release();
+    claim.release();
     throw error;
   }
 }
@@ -279,12 +280,13 @@ async function put(
   key: string,
   entry: CacheEntry,
   next: AnyObject,
+  claim: Claim,
 ): Promise<Answer | undefined> {
   const { served } = call;
   const kept = toStored(served, next);
   const result = await registry.store.txn({
-    compare: [{ key, modRevision: entry.revision }],
-    writes: [{ key, value: storedBytes(kept), attachment: kept }],
+    compare: [{ key, modRevision: entry.revision }, ...claim.compare],
+    writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
   });
   if (!result.ok) return undefined;
   const cache = await registry.resources.cache(served);
@@ -297,14 +299,15 @@ async function put(
 /** The last finalizer of an object that is being deleted has gone: so does the object. */
 async function remove(
   registry: Registry,
-  _served: ResourceCall['served'],
+  kind: Kind,
   key: string,
   entry: CacheEntry,
   last: AnyObject,
 ): Promise<Answer | undefined> {
+  const { writes } = registry.services.claim(kind, undefined, entry.object);
   const result = await registry.store.txn({
     compare: [{ key, modRevision: entry.revision }],
-    writes: [{ key, delete: true }],
+    writes: [{ key, delete: true }, ...writes],
   });
   if (!result.ok) return undefined;
   return { code: 200, object: last };

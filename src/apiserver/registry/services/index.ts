@@ -1,10 +1,15 @@
 /**
- * The addresses and node ports that Services are given. What is taken is read from the stored Services when the server starts and kept
- * up to date by their events; a claim covers the time between choosing and storing.
+ * The addresses and node ports that Services are given. What is taken is read from the stored Services and IPAddresses when the server starts
+ * and kept up to date by their events; a claim covers the time between choosing and storing. An address is the Service's once its IPAddress is
+ * stored, which happens in the Service's own transaction: several servers over one store never give the same address twice.
  */
-import type { Kind } from '../../api/index.ts';
-import { type AnyObject, cause, StatusError } from '../../machinery/index.ts';
-import type { CacheEvent } from '../cache/index.ts';
+import type { Kind } from '../../../api/index.ts';
+import { type AnyObject, cause, StatusError } from '../../../machinery/index.ts';
+import type { Compare, Delete, Put } from '../../../store/index.ts';
+import type { CacheEvent } from '../../cache/index.ts';
+import { formatAddress, parseAddress, parseCIDR } from './cidr.ts';
+import { addressOf, ipAddressOf } from './ipaddress.ts';
+import { Pool } from './pool.ts';
 
 export interface ServiceRanges {
   /** IPv4 CIDR that cluster IPs are taken from. */
@@ -13,10 +18,37 @@ export interface ServiceRanges {
   nodePorts: { from: number; to: number };
 }
 
-export interface ServiceAllocator {
-  /** Gives the Service what it lacks and reserves what it names; call the result to give back what was reserved here. */
-  claim(kind: Kind, object: AnyObject, old: AnyObject | undefined): () => void;
+/** What a write of a Service takes and gives back. */
+export interface Claim {
+  /** Belong to the transaction that stores the Service. */
+  readonly compare: readonly Compare[];
+  readonly writes: readonly (Put | Delete)[];
+  /** Gives back what was reserved; for a write that did not happen. */
+  release(): void;
+  /** Another server over the same store has just given the address to somebody else: claims anew, in place of this. */
+  another(): Claim;
 }
+
+export interface ServiceAllocator {
+  /** Gives the Service what it lacks and reserves what it names. `object` is absent on its deletion. */
+  claim(kind: Kind, object: AnyObject | undefined, old: AnyObject | undefined): Claim;
+  /** What has to be written for a stored Service that has no IPAddress. */
+  missing(service: AnyObject): Pick<Claim, 'compare' | 'writes'>;
+}
+
+/** Where IPAddresses are kept. */
+export interface AddressPlace {
+  key(address: string): string;
+  bytes(object: AnyObject): Put['value'];
+  has(address: string): boolean;
+}
+
+const nothing: Claim = {
+  compare: [],
+  writes: [],
+  release() {},
+  another: () => nothing,
+};
 
 type Port = { nodePort?: number; protocol?: string; name?: string };
 
@@ -25,8 +57,10 @@ export class ServiceRegistry implements ServiceAllocator {
   readonly #ports: Pool;
   readonly #first: number;
   readonly #size: number;
+  readonly #place: AddressPlace;
 
-  constructor(ranges: ServiceRanges) {
+  constructor(ranges: ServiceRanges, place: AddressPlace) {
+    this.#place = place;
     const { first, size } = parseCIDR(ranges.serviceCIDR);
     this.#first = first;
     this.#size = size;
@@ -37,32 +71,78 @@ export class ServiceRegistry implements ServiceAllocator {
     this.#ports = new Pool(from, to, Math.min(Math.max(16, Math.floor((to - from + 1) / 32)), 128));
   }
 
-  /** Keeps in step with what is stored. */
+  /** Keeps in step with the Services that are stored. */
   observe(events: readonly CacheEvent[]): void {
     for (const { deleted, entry, previous } of events) {
-      if (previous !== undefined) this.#each(previous.object, (pool, value) => pool.free(value));
+      if (previous !== undefined) this.#each(previous.object, (pool, value) => pool.free(value, 'service'));
       if (!deleted) this.load(entry.object);
     }
   }
 
   load(service: AnyObject): void {
-    this.#each(service, (pool, value) => pool.take(value));
+    this.#each(service, (pool, value) => pool.hold(value, 'service'));
   }
 
-  claim(kind: Kind, object: AnyObject, old: AnyObject | undefined): () => void {
-    if (kind.group !== '' || kind.kind !== 'Service') return () => {};
+  /** Keeps in step with the IPAddresses that are stored. */
+  observeAddresses(events: readonly CacheEvent[]): void {
+    for (const { deleted, entry } of events) this.#mark(entry.object.metadata.name!, deleted ? 'free' : 'hold');
+  }
+
+  loadAddress(address: string): void {
+    this.#mark(address, 'hold');
+  }
+
+  #mark(address: string, how: 'hold' | 'free'): void {
+    const offset = this.#offsetOf(address);
+    if (offset !== undefined) this.#addresses[how](offset, 'address');
+  }
+
+  claim(kind: Kind, object: AnyObject | undefined, old: AnyObject | undefined): Claim {
+    if (kind.group !== '' || kind.kind !== 'Service') return nothing;
     const taken: [Pool, number][] = [];
+    const named = object?.spec.clusterIP;
     const release = () => {
-      for (const [pool, value] of taken) pool.free(value);
+      for (const [pool, value] of taken) pool.free(value, 'claim');
+    };
+    const another = () => {
+      const address = addressOf(object);
+      if (address !== undefined) this.loadAddress(address);
+      release();
+      if (named === undefined) delete object!.spec.clusterIP;
+      else object!.spec.clusterIP = named;
+      return this.claim(kind, object, old);
     };
     try {
-      this.#claimAddress(object, old, taken);
-      this.#claimPorts(object, old, taken);
+      if (object !== undefined) {
+        this.#claimAddress(object, old, taken);
+        this.#claimPorts(object, old, taken);
+      }
     } catch (error) {
       release();
       throw error;
     }
-    return release;
+    return { ...this.#objectsOf(object, old), release, another };
+  }
+
+  missing(service: AnyObject): Pick<Claim, 'compare' | 'writes'> {
+    const address = addressOf(service);
+    return address === undefined || this.#place.has(address) ? nothing : this.#objectsOf(service, undefined);
+  }
+
+  /** The IPAddress that comes, and the one that goes. */
+  #objectsOf(object: AnyObject | undefined, old: AnyObject | undefined): Pick<Claim, 'compare' | 'writes'> {
+    const place = this.#place;
+    const [after, before] = [addressOf(object), addressOf(old)];
+    const compare: Compare[] = [];
+    const writes: (Put | Delete)[] = [];
+    if (before !== undefined && before !== after && place.has(before))
+      writes.push({ key: place.key(before), delete: true });
+    if (after !== undefined && after !== before) {
+      const key = place.key(after);
+      compare.push({ key, modRevision: 0 });
+      writes.push({ key, value: place.bytes(ipAddressOf(object!, after)) });
+    }
+    return { compare, writes };
   }
 
   #claimAddress(object: AnyObject, old: AnyObject | undefined, taken: [Pool, number][]): void {
@@ -157,71 +237,4 @@ function invalidService(object: AnyObject, field: string, value: unknown, detail
   return StatusError.invalid({ group: '', kind: 'Service' }, object.metadata.name ?? '', [
     cause.invalid(field, value, detail),
   ]);
-}
-
-/** Numbers of a range, given out from a moving place so that what was freed is not soon given again. */
-class Pool {
-  readonly from: number;
-  readonly to: number;
-  readonly #taken = new Set<number>();
-  readonly #dynamicFrom: number;
-  #next: number;
-
-  constructor(from: number, to: number, reserved: number) {
-    this.from = from;
-    this.to = to;
-    this.#dynamicFrom = from + reserved <= to ? from + reserved : from;
-    this.#next = this.#dynamicFrom;
-  }
-
-  includes(value: number): boolean {
-    return value >= this.from && value <= this.to;
-  }
-
-  take(value: number): boolean {
-    if (this.#taken.has(value)) return false;
-    this.#taken.add(value);
-    return true;
-  }
-
-  free(value: number): void {
-    this.#taken.delete(value);
-  }
-
-  give(): number | undefined {
-    for (let tried = 0; tried <= this.to - this.#dynamicFrom; tried++) {
-      const value = this.#next;
-      this.#next = value === this.to ? this.#dynamicFrom : value + 1;
-      if (this.take(value)) return value;
-    }
-    for (let value = this.from; value < this.#dynamicFrom; value++) if (this.take(value)) return value;
-    return undefined;
-  }
-}
-
-function parseCIDR(cidr: string): { first: number; size: number } {
-  const [address, bits] = cidr.split('/');
-  const value = parseAddress(address ?? '');
-  const length = Number(bits);
-  if (value === undefined || !Number.isInteger(length) || length < 8 || length > 28)
-    throw new Error(
-      `service range ${JSON.stringify(cidr)}: an IPv4 CIDR between /8 and /28 is expected, such as 10.96.0.0/16`,
-    );
-  const size = 2 ** (32 - length);
-  return { first: value - (value % size), size };
-}
-
-function parseAddress(address: string): number | undefined {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number);
-  if (parts === undefined || parts.some((part) => part > 255)) return undefined;
-  return parts.reduce((value, part) => value * 256 + part, 0);
-}
-
-function formatAddress(value: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
-}
-
-/** The first address of the range: the `kubernetes` Service. */
-export function firstAddress(cidr: string): string {
-  return formatAddress(parseCIDR(cidr).first + 1);
 }
