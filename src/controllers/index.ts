@@ -17,6 +17,7 @@ import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController, replicationController } from './replicaset.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { serviceCIDRController } from './servicecidr.ts';
 import { statefulSetController } from './statefulset/index.ts';
 import { ttlAfterFinished } from './ttlafterfinished.ts';
 
@@ -43,6 +44,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     endpointSliceController,
     endpointsController,
     endpointSliceMirroring,
+    serviceCIDRController,
     garbageCollector(),
     podGarbageCollector(),
     nodeLifecycle(),
