@@ -3,6 +3,7 @@ import type { Pod } from '../../gen/types.ts';
 import { podColumns } from './podcolumns.ts';
 import { defaultPodSpec } from './podspec.ts';
 import { defaultPodResources } from './podresources.ts';
+import { pairAddresses } from './podstatus.ts';
 import { validatePod } from './podvalidation.ts';
 
 export const pod: Override<Pod> = {
@@ -19,6 +20,7 @@ export const pod: Override<Pod> = {
   },
   default(object) {
     const { spec } = object;
+    pairAddresses(object.status);
     defaultPodSpec(spec);
     defaultPodResources(spec);
     spec.enableServiceLinks ??= true;

@@ -9,6 +9,7 @@ import {
   validateAnnotations,
   validateLabels,
 } from '../../../machinery/index.ts';
+import { validatePodStatus } from './podstatus.ts';
 import type { Container, Pod, PodSpec, PodTemplateSpec, Toleration } from '../../gen/types.ts';
 import { each, ipAddress, nonNegative, oneOf, optionallyNamed, within } from '../../rules.ts';
 import { validateContainers } from './podcontainers.ts';
@@ -93,6 +94,8 @@ export function validateTemplate(template: PodTemplateSpec | undefined, field: s
 
 /** `subresource`: what is written through; undefined where the caller cannot tell, then what any of them may change passes. */
 export function validatePod(object: Pod, old: Pod | undefined, subresource?: string): StatusCause[] {
+  // the rest is as it was
+  if (old && subresource === 'status') return validatePodStatus(object, old);
   const causes = validatePodSpec(object.spec, 'spec');
   if (!old) {
     if ((object.spec.ephemeralContainers?.length ?? 0) > 0)
