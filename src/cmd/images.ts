@@ -2,7 +2,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { Images as ImageCommands, ImageSummary, Places } from '../cli/index.ts';
-import { Failure } from '../cli/index.ts';
+import { Failure, megabytes } from '../cli/index.ts';
 import { ImageError, type ImageService } from '../kubelet/index.ts';
 import {
   type Image,
@@ -49,10 +49,10 @@ export async function openImages(places: Places): Promise<ImageCommands> {
       return { id: built.id, name, port: portOf(built) };
     },
     async pull(name, progress) {
-      return summaryOf(await images.pullImage(name, { auths: [], onProgress: (one) => progress(lineOf(one)) }));
+      return summaryOf(await images.pullImage(name, { auths: [], onProgress: linesTo(progress) }));
     },
     async push(name, progress) {
-      await images.pushImage(name, { onProgress: (one) => progress(lineOf(one)) });
+      await images.pushImage(name, { onProgress: linesTo(progress) });
     },
     async import(file) {
       const source = file === '-' ? process.stdin : createReadStream(file);
@@ -79,8 +79,15 @@ function portOf(image: Image): number {
   return Number.parseInt(image.exposedPorts[0] ?? '8080', 10);
 }
 
-function lineOf(progress: Progress): string {
-  return Object.values(progress).join(' ');
+/** A line for each step of each blob, however many pieces it comes in. */
+function linesTo(progress: (line: string) => void): (one: Progress) => void {
+  const told = new Set<string>();
+  return ({ digest, size, state }) => {
+    const line = digest === '' ? state : `${state.padEnd(12)} ${digest.slice(7, 19)}   ${megabytes(size)}`;
+    if (told.has(line)) return;
+    told.add(line);
+    progress(line);
+  };
 }
 
 /** What performs RUN; undefined where containers cannot be had, which the builder then says. */
