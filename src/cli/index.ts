@@ -26,6 +26,7 @@ export type {
 } from './platform.ts';
 export type { Places } from './places.ts';
 export { Failure, UsageError } from './errors.ts';
+export { megabytes } from './print.ts';
 
 const dataDir = () =>
   new Option('--data-dir <folder>', "the cluster's folder (default: $GLASS_HOME/default, ~/.glasshouse/default)");
