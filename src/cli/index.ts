@@ -64,6 +64,8 @@ function programOf(platform: Platform): Command {
     .option('--kubeconfig <file>', 'write the kubeconfig here instead of merging it into yours')
     .option('--runtime <name>', 'auto, oci, process or sim', 'auto')
     .option('--sim-nodes <n>', 'this many simulated nodes beside', '0')
+    .option('--nodes <n>', 'as this many nodes, each with its share of the machine', '1')
+    .option('--node-ip <addresses>', "the nodes' addresses, with commas between (default: loopback)", '')
     .option('--store <store>', 'embedded or memory', 'embedded')
     .action((flags) => up(platform, flags));
   command('down', 'stop, workloads too', 'glass down')

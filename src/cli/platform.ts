@@ -11,6 +11,10 @@ export interface UpOptions {
   runtime: RuntimeName | 'auto';
   store: 'embedded' | 'memory';
   simNodes: number;
+  /** Nodes on this machine, 1 or more; each has its share of it. */
+  nodes: number;
+  /** IPv4 addresses of this machine, one for each node: node agents listen there. Empty: loopback. */
+  nodeIPs: string[];
   log: Log;
   /** One line as each part is up. */
   report(part: string, what: string): void;

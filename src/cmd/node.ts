@@ -1,6 +1,8 @@
-/** This machine as a node: its network, its runtime, its agent. */
+/** This machine as a node, or as several: its network, its runtime, its agent. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Places, RuntimeName } from '../cli/index.ts';
 import type { Client, Informers, Log } from '../client/index.ts';
 import {
@@ -32,14 +34,21 @@ export interface NodeOptions {
   places: Places;
   plan: Addressing;
   runtime: ChosenRuntime;
-  nodeName: string;
+  /** One or more; the first has the name of the machine. */
+  nodes: readonly NodeIdentity[];
   pki: Pki;
   log: Log;
   informers: Informers;
-  /** As the node agent, and as the network. */
-  kubelet: Client;
+  /** As a node's agent, and as the network. */
+  kubelet(nodeName: string): Client;
   network: Client;
   report(part: string, what: string): void;
+}
+
+export interface NodeIdentity {
+  name: string;
+  /** Of this machine; node ports and host ports answer there, too, where it is not on loopback. */
+  address: string;
 }
 
 export interface RunningNode {
@@ -50,7 +59,7 @@ export interface RunningNode {
 }
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { places, plan, runtime: chosen, nodeName, pki, log, informers, report } = options;
+  const { places, plan, runtime: chosen, nodes, log, informers, report } = options;
   const network = await startNetwork({
     client: options.network,
     informers,
@@ -59,7 +68,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log,
     mode: plan.mode,
     directory: places.network,
-    nodeName,
+    nodeName: nodes.map(({ name }) => name),
+    publishOn: nodes.map(({ address }) => address).filter((address) => !address.startsWith('127.')),
     podCIDR: plan.podCIDR,
     clusterCIDR: plan.clusterCIDR,
     serviceCIDR: plan.serviceCIDR,
@@ -69,33 +79,74 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     'network',
     `pods ${plan.clusterCIDR}, services ${plan.serviceCIDR}, ${plan.mode === 'kernel' ? 'nftables' : 'sockets'}`,
   );
-  const { ip, port } = network.dnsAddress;
-  report('dns', `cluster.local on ${ip}:${port}`);
+  report('dns', `cluster.local on ${network.dnsAddress.ip}:${network.dnsAddress.port}`);
   const images = await openImageService(places);
-  const runtime = await runtimeOf(chosen.name, { places, network: network.podNetwork, images });
+  const agents: Agent[] = [];
+  const stop = async () => {
+    await Promise.all(agents.map(({ kubelet }) => kubelet.stop()));
+    await Promise.all(agents.map(({ runtime }) => runtime.close()));
+    await network.stop();
+  };
+  try {
+    for (const [index, node] of nodes.entries())
+      agents.push(await startAgent(options, { network, images, node, index, of: nodes.length }));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  report('runtime', `${await agents[0]!.runtime.version()}${chosen.remark ? ` (${chosen.remark})` : ''}`);
+  report('node', nodes.map(({ name }) => name).join(', '));
+  const ready = Promise.all([network.ready(), ensureDnsService(options.network, plan.dnsAddress, network.dnsAddress)]);
+  // whoever waits for it hears of a failure; until then it is nobody's
+  ready.catch(() => {});
+  return { ready: ready.then(() => {}), stop };
+}
+
+interface Agent {
+  kubelet: Kubelet;
+  runtime: Runtime;
+}
+
+interface AgentParts {
+  network: Network;
+  images: Awaited<ReturnType<typeof openImageService>>;
+  node: NodeIdentity;
+  index: number;
+  /** How many nodes share this machine. */
+  of: number;
+}
+
+async function startAgent(options: NodeOptions, parts: AgentParts): Promise<Agent> {
+  const { plan, pki, log } = options;
+  const { network, images, node, index } = parts;
+  const places = agentPlaces(options.places, index);
+  const podNetwork = parts.of > 1 ? atAddress(network.podNetwork, node.address) : network.podNetwork;
+  const runtime = await runtimeOf(options.runtime.name, { directory: places.runtime, network: podNetwork, images });
   await runtime.start();
-  report('runtime', `${await runtime.version()}${chosen.remark ? ` (${chosen.remark})` : ''}`);
-  const kubelet: Kubelet = await startKubelet({
-    client: options.kubelet,
+  const { ip, port } = network.dnsAddress;
+  const kubelet = await startKubelet({
+    client: options.kubelet(node.name),
     runtime,
     images,
-    nodeName,
+    nodeName: node.name,
     clock,
     random,
     log,
     directory: places.kubelet,
     addresses: [
-      { type: 'InternalIP', address: '127.0.0.1' },
-      { type: 'Hostname', address: nodeName },
+      { type: 'InternalIP', address: node.address },
+      { type: 'Hostname', address: node.name },
     ],
-    podCIDR: plan.podCIDR,
+    capacity: parts.of > 1 ? shareOfMachine(parts.of) : undefined,
+    // nodes of one machine share its range; no one of them has it to itself
+    podCIDR: parts.of > 1 ? undefined : plan.podCIDR,
     clusterDNS: port === 53 ? [ip] : [],
     dnsFor: (pod) => {
       const { nameservers, searches, options: settings } = network.resolvConfFor(pod as never);
       return { servers: nameservers, searches, options: settings };
     },
     server: {
-      host: '127.0.0.1',
+      host: node.address,
       port: 0,
       cert: pki.kubelet.certificate,
       key: pki.kubelet.key,
@@ -103,28 +154,46 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       allowedClients: [kubeletClientName],
     },
   });
-  report('node', nodeName);
-  const ready = Promise.all([network.ready(), ensureDnsService(options.network, plan.dnsAddress, network.dnsAddress)]);
-  // whoever waits for it hears of a failure; until then it is nobody's
-  ready.catch(() => {});
+  return { kubelet, runtime };
+}
+
+/** The first node's folders are the cluster's own. */
+function agentPlaces(places: Places, index: number): { runtime: string; kubelet: string } {
+  if (index === 0) return places;
+  const root = join(places.root, 'nodes', String(index + 1));
+  return { runtime: join(root, 'runtime'), kubelet: join(root, 'kubelet') };
+}
+
+function shareOfMachine(nodes: number): Record<string, string> {
   return {
-    ready: ready.then(() => {}),
-    async stop() {
-      await kubelet.stop();
-      await runtime.close();
-      await network.stop();
-    },
+    cpu: `${Math.floor((availableParallelism() * 1000) / nodes)}m`,
+    memory: `${Math.floor(totalmem() / 1024 / nodes)}Ki`,
+  };
+}
+
+/** A host port is the node's, so where several nodes share a machine it answers at that node's address alone. */
+function atAddress(network: Network['podNetwork'], address: string): Network['podNetwork'] {
+  return {
+    add: ({ id, hostPorts }) =>
+      network.add({
+        id,
+        hostPorts: hostPorts.map((port) =>
+          port.hostIP === '' || port.hostIP === '0.0.0.0' ? { ...port, hostIP: address } : port,
+        ),
+      }),
+    del: (id) => network.del(id),
+    check: (id) => network.check(id),
   };
 }
 
 interface RuntimeParts {
-  places: Places;
+  directory: string;
   network: Network['podNetwork'];
   images: Awaited<ReturnType<typeof openImageService>>;
 }
 
-async function runtimeOf(name: RuntimeName, { places, network, images }: RuntimeParts): Promise<Runtime> {
-  const common = { directory: places.runtime, images, network, clock, random };
+async function runtimeOf(name: RuntimeName, { directory, network, images }: RuntimeParts): Promise<Runtime> {
+  const common = { directory, images, network, clock, random };
   if (name === 'oci') return ociRuntime(common);
   if (name === 'process') return processRuntime(common);
   return simRuntime({ clock, random });
@@ -145,13 +214,22 @@ export async function stopWorkloads(places: Places): Promise<void> {
         })
       : loopbackPodNetwork({ directory: places.network, podCIDR: plan.podCIDR });
   const images = await openImageService(places);
-  const runtime = await runtimeOf(kept, { places, network, images });
-  await runtime.start();
-  await Promise.all((await runtime.listPodSandboxes()).map((sandbox) => endSandbox(runtime, sandbox.id)));
-  await runtime.close();
+  const folders = await agentFolders(places);
+  for (const { runtime: directory } of folders) {
+    const runtime = await runtimeOf(kept, { directory, network, images });
+    await runtime.start();
+    await Promise.all((await runtime.listPodSandboxes()).map((sandbox) => endSandbox(runtime, sandbox.id)));
+    await runtime.close();
+  }
   await network.down();
   if (plan.mode === 'kernel') await removeServices(runProgram);
-  await unmountAll(places.kubelet);
+  for (const { kubelet } of folders) await unmountAll(kubelet);
+}
+
+/** Of every node that this machine has carried. */
+async function agentFolders(places: Places): Promise<{ runtime: string; kubelet: string }[]> {
+  const further = await readdir(join(places.root, 'nodes')).catch(() => []);
+  return [places, ...further.map((name) => agentPlaces(places, Number(name) - 1))];
 }
 
 const grace = 2_000;

@@ -12,7 +12,7 @@ import { runScheduler } from '../scheduler/index.ts';
 import { memoryStore, openEmbeddedStore, type Store } from '../store/index.ts';
 import { addressing } from './addressing.ts';
 import { kubeconfigFor } from './kubeconfig.ts';
-import { type RunningNode, startNode } from './node.ts';
+import { type NodeIdentity, startNode } from './node.ts';
 import { ensureRoles } from './roles.ts';
 import { loadPki } from './pki.ts';
 import { chooseRuntime } from './runtimes.ts';
@@ -26,7 +26,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
   const runtime = chooseRuntime(options.runtime);
   writeFileSync(`${places.root}/runtime.json`, JSON.stringify({ runtime: runtime.name }), { mode: 0o600 });
   const plan = addressing(runtime.name);
-  const nodeName = hostname().toLowerCase();
+  const nodes = identities(options);
   const stop = new AbortController();
   const undo: (() => Promise<void> | void)[] = [];
   const failed = Promise.withResolvers<never>();
@@ -45,7 +45,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       'kubernetes.default.svc.cluster.local',
       plan.serviceAddress,
       plan.gateway,
-      nodeName,
+      ...nodes.flatMap(({ name, address }) => [name, address]),
     ];
     const pki = loadPki(places.pki, clock.now(), hosts);
     const apiserver = await createApiserver({
@@ -91,11 +91,11 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       places,
       plan,
       runtime,
-      nodeName,
+      nodes,
       pki,
       log,
       informers,
-      kubelet: as(`system:node:${nodeName}`, 'system:nodes'),
+      kubelet: (name) => as(`system:node:${name}`, 'system:nodes'),
       network: as('system:glasshouse:network'),
       report,
     });
@@ -114,7 +114,8 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       undo.push(stopSim);
       report('sim nodes', `${options.simNodes}`);
     }
-    await nodeReady(admin, nodeName, node);
+    for (const { name } of nodes) await nodeReady(admin, name);
+    await node.ready;
     return {
       port,
       runtime: runtime.name,
@@ -127,6 +128,15 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     await unwind(undo, log);
     throw error;
   }
+}
+
+/** The first is named as the machine, the others after it; on loopback each has an address of its own, too. */
+function identities({ nodes: count, nodeIPs }: UpOptions): NodeIdentity[] {
+  const machine = hostname().toLowerCase();
+  return Array.from({ length: count }, (_, index) => ({
+    name: index === 0 ? machine : `${machine}-${index + 1}`,
+    address: nodeIPs[index] ?? `127.0.0.${index + 1}`,
+  }));
 }
 
 async function openStore({ store, places }: UpOptions): Promise<Store> {
@@ -143,12 +153,12 @@ async function unwind(undo: (() => Promise<void> | void)[], log: Log): Promise<v
   }
 }
 
-async function nodeReady(client: Client, name: string, node: RunningNode): Promise<void> {
+async function nodeReady(client: Client, name: string): Promise<void> {
   const deadline = AbortSignal.timeout(readyWithin);
   const watched = client.watch(nodes, { fieldSelector: `metadata.name=${name}`, signal: deadline });
   for await (const { object } of watched) {
     const ready = object.status?.conditions?.find((one) => one.type === 'Ready');
-    if (ready?.status === 'True') return node.ready;
+    if (ready?.status === 'True') return;
   }
   throw new Failure(`node ${name} did not become ready within ${readyWithin / 1000} s: see the log`);
 }

@@ -12,6 +12,7 @@ import { loopbackPodNetwork } from './pods/loopback.ts';
 import type { OwnedPodNetwork, PodNetwork } from './pods/podnetwork.ts';
 import { resolvConfFor } from './resolvconf.ts';
 import { type Run, run as runProgram } from './run.ts';
+import type { Here } from './services/endpoints.ts';
 import type { DataPlane } from './services/dataplane.ts';
 import { kernelServices } from './services/kernel.ts';
 import { userspaceServices } from './services/userspace.ts';
@@ -25,7 +26,8 @@ export interface NetworkOptions {
   mode: 'kernel' | 'userspace';
   /** Where addresses are kept. */
   directory: string;
-  nodeName: string;
+  /** Several where one machine carries more than one node: what is on any of them is local. */
+  nodeName: Here;
   /** Defaults: 10.244.0.0/24 of 10.244.0.0/16 and 10.96.0.0/16; in userspace 127.244.0.0/16 and 127.96.0.0/16. */
   podCIDR?: string;
   clusterCIDR?: string;

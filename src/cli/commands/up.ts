@@ -1,6 +1,7 @@
 /** `glass up`: the whole platform, in the foreground or beside. */
 import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Failure, UsageError } from '../errors.ts';
 import { type Places, placesOf } from '../places.ts';
@@ -16,6 +17,8 @@ export interface UpFlags {
   kubeconfig?: string;
   runtime: string;
   simNodes: string;
+  nodes: string;
+  nodeIp: string;
   store: string;
 }
 
@@ -57,15 +60,29 @@ function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOption
     throw new UsageError(`--store ${flags.store}: the etcd driver is not built yet; use embedded or memory`);
   if (flags.store !== 'embedded' && flags.store !== 'memory')
     throw new UsageError(`--store ${flags.store}: choose embedded or memory`);
+  const nodes = whole('nodes', flags.nodes, 8);
+  if (nodes < 1) throw new UsageError('--nodes 0: a whole number from 1 to 8 is expected');
   return {
     places,
     port: whole('port', flags.port, 65_535),
     runtime: flags.runtime as UpOptions['runtime'],
     simNodes: whole('sim-nodes', flags.simNodes, 20_000),
+    nodes,
+    nodeIPs: nodeAddresses(flags.nodeIp, nodes),
     store: flags.store,
     log: platform.logTo(places.log),
     report: (part, what) => say(`${part.padEnd(12)} ${what}`),
   };
+}
+
+function nodeAddresses(text: string, nodes: number): string[] {
+  if (text === '') return [];
+  const addresses = text.split(',').map((one) => one.trim());
+  for (const one of addresses)
+    if (!isIPv4(one)) throw new UsageError(`--node-ip ${text}: "${one}" is not an IPv4 address`);
+  if (new Set(addresses).size !== nodes)
+    throw new UsageError(`--node-ip ${text}: one address for each node is expected (--nodes ${nodes})`);
+  return addresses;
 }
 
 function hints(running: RunningPlatform, flags: UpFlags): void {

@@ -20,18 +20,21 @@ interface Candidate extends Target {
   serving: boolean;
 }
 
+/** This node; several where one machine carries more than one. */
+export type Here = string | readonly string[];
+
 /**
  * Ready endpoints; when there is none, those that terminate but still serve (KEP-1669), so that a rolling update of the last
  * pod fails no request. `local` decides this for this node's endpoints on their own.
  */
-export function targetsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeName: string): Targets {
+export function targetsOf(port: ServicePort, slices: readonly EndpointSlice[], here: Here): Targets {
   const candidates = new Map<string, Candidate>();
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue;
     const number = portOf(slice, port);
     if (number === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
-      const candidate = candidateOf(endpoint, number, nodeName);
+      const candidate = candidateOf(endpoint, number, here);
       if (candidate === undefined) continue;
       const key = `${candidate.ip}:${number}`;
       const known = candidates.get(key);
@@ -62,7 +65,7 @@ function portOf(slice: EndpointSlice, port: ServicePort): number | undefined {
 }
 
 /** Absent conditions mean: ready, and serving as it is ready. */
-function candidateOf(endpoint: Endpoint, port: number, nodeName: string): Candidate | undefined {
+function candidateOf(endpoint: Endpoint, port: number, here: Here): Candidate | undefined {
   const ip = endpoint.addresses[0];
   if (ip === undefined) return undefined;
   const { ready, serving, terminating } = endpoint.conditions ?? {};
@@ -71,8 +74,12 @@ function candidateOf(endpoint: Endpoint, port: number, nodeName: string): Candid
   return {
     ip,
     port,
-    local: endpoint.nodeName === nodeName,
+    local: isHere(endpoint.nodeName, here),
     ready: isReady && terminating !== true,
     serving: isServing && terminating === true,
   };
+}
+
+function isHere(nodeName: string | null | undefined, here: Here): boolean {
+  return typeof here === 'string' ? nodeName === here : here.includes(nodeName ?? '');
 }

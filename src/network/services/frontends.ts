@@ -1,7 +1,7 @@
 /** Where a Service is reached, and what answers there: the same for every data plane. Pure. */
 import type { EndpointSlice, Protocol, Service, ServicePort } from '../objects.ts';
 import { tryParseIPv4 } from '../ipv4.ts';
-import { type Target, targetsOf } from './endpoints.ts';
+import { type Here, type Target, targetsOf } from './endpoints.ts';
 
 export interface Frontend {
   /** Undefined: a node port, on every address that the node publishes on. */
@@ -23,21 +23,21 @@ export interface Frontend {
 }
 
 /** Of one Service. Nothing for headless and ExternalName Services: they live in DNS alone. */
-export function frontendsOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): Frontend[] {
+export function frontendsOf(service: Service, slices: readonly EndpointSlice[], here: Here): Frontend[] {
   const { spec } = service;
   if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
   if (tryParseIPv4(spec.clusterIP) === undefined) return [];
-  return (spec.ports ?? []).flatMap((port) => frontendsOfPort(service, port, slices, nodeName));
+  return (spec.ports ?? []).flatMap((port) => frontendsOfPort(service, port, slices, here));
 }
 
 function frontendsOfPort(
   service: Service,
   port: ServicePort,
   slices: readonly EndpointSlice[],
-  nodeName: string,
+  here: Here,
 ): Frontend[] {
   const spec = service.spec ?? {};
-  const { all, local } = targetsOf(port, slices, nodeName);
+  const { all, local } = targetsOf(port, slices, here);
   const timeout = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800;
   const base = {
     port: port.port,

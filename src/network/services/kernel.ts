@@ -8,6 +8,7 @@ import type { Clock, Random, Timer } from '../../machinery/index.ts';
 import { type Run, run as runProgram } from '../run.ts';
 import { forgetFlow, lostFlows } from './conntrack.ts';
 import type { DataPlane } from './dataplane.ts';
+import type { Here } from './endpoints.ts';
 import { Desired } from './desired.ts';
 import { changeText, removalText, type TableOptions, tableText } from './nft.ts';
 import { emptyRuleset, rulesOf, type Ruleset } from './rules.ts';
@@ -15,7 +16,7 @@ import { type ServiceSet, serviceSet } from './serviceset.ts';
 
 export interface KernelOptions extends TableOptions {
   informers: Informers;
-  nodeName: string;
+  nodeName: Here;
   clock: Clock;
   random: Random;
   log: Log;

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import type { EndpointSlice, Service } from '../objects.ts';
 import { serviceKeyOf } from '../objects.ts';
 import { keyOf } from '../../machinery/index.ts';
-import type { Target } from './endpoints.ts';
+import type { Here, Target } from './endpoints.ts';
 import { type Frontend, frontendsOf } from './frontends.ts';
 
 /** Marks: the top byte says that it is ours; then how; then which endpoint was drawn. */
@@ -50,14 +50,14 @@ export const elementId = (map: MapName | 'hairpin', key: string): string => `${m
 export const pickName = (count: number, node: boolean, flags: number): string =>
   `pick-${count}${node ? '-node' : ''}${flags & markMasquerade ? '-masquerade' : ''}${flags & markInsider ? '-insider' : ''}`;
 
-export function rulesFor(services: readonly Service[], slices: readonly EndpointSlice[], nodeName: string): Ruleset {
+export function rulesFor(services: readonly Service[], slices: readonly EndpointSlice[], here: Here): Ruleset {
   const all = emptyRuleset();
   for (const service of services) {
     const key = keyOf(service);
     const own = rulesOf(
       service,
       slices.filter((slice) => serviceKeyOf(slice) === key),
-      nodeName,
+      here,
     );
     for (const [id, value] of own.elements) if (!all.elements.has(id)) all.elements.set(id, value);
     for (const [name, chain] of own.chains) all.chains.set(name, chain);
@@ -70,9 +70,9 @@ export function emptyRuleset(): Ruleset {
 }
 
 /** The part of one Service. */
-export function rulesOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): Ruleset {
+export function rulesOf(service: Service, slices: readonly EndpointSlice[], here: Here): Ruleset {
   const rules = emptyRuleset();
-  for (const frontend of frontendsOf(service, slices, nodeName)) addFrontend(rules, keyOf(service), frontend);
+  for (const frontend of frontendsOf(service, slices, here)) addFrontend(rules, keyOf(service), frontend);
   return rules;
 }
 

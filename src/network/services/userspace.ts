@@ -6,6 +6,7 @@
 import type { Informers, Log } from '../../client/index.ts';
 import type { Clock, Timer } from '../../machinery/index.ts';
 import { type Cidr, contains, parseCidr, parseIPv4 } from '../ipv4.ts';
+import type { Here } from './endpoints.ts';
 import type { DataPlane } from './dataplane.ts';
 import { type Frontend, frontendsOf } from './frontends.ts';
 import type { Listener } from './proxy.ts';
@@ -15,7 +16,7 @@ import { listenUdp } from './udp.ts';
 
 export interface UserspaceOptions {
   informers: Informers;
-  nodeName: string;
+  nodeName: Here;
   clock: Clock;
   log: Log;
   /** Single addresses on which node ports listen. */
