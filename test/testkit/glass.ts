@@ -30,9 +30,11 @@ export interface GlassOptions {
   uid?: number;
   /** What the user's own kubeconfig holds; the cluster is then added to it, not written to a file apart. */
   usersKubeconfig?: string;
+  /** Further ones for `up`. */
+  args?: readonly string[];
 }
 
-export async function startGlass({ runtime, uid, usersKubeconfig }: GlassOptions): Promise<Glass> {
+export async function startGlass({ runtime, uid, usersKubeconfig, args: further = [] }: GlassOptions): Promise<Glass> {
   const home = mkdtempSync(join(tmpdir(), 'glass-test-'));
   const directory = join(home, 'cluster');
   const kubeconfig = usersKubeconfig === undefined ? join(home, 'kubeconfig') : join(home, 'home/.kube/config');
@@ -47,7 +49,7 @@ export async function startGlass({ runtime, uid, usersKubeconfig }: GlassOptions
     NODE_TEST_CONTEXT: undefined,
   };
   const up = async () => {
-    const args = [main, 'up', '--port', '0', '--data-dir', directory, '--runtime', runtime];
+    const args = [main, 'up', '--port', '0', '--data-dir', directory, '--runtime', runtime, ...further];
     if (usersKubeconfig === undefined) args.push('--kubeconfig', kubeconfig);
     const child = spawn(process.execPath, args, {
       env: env as NodeJS.ProcessEnv,
