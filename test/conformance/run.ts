@@ -53,6 +53,8 @@ async function run(): Promise<number> {
   await glass.run('image', 'import', images());
   console.log(`${wanted.length} titles; logs in ${logs}`);
   let failed = 0;
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
   try {
     await runSuite(wanted, {
       kubeconfig: glass.kubeconfig,
@@ -60,6 +62,7 @@ async function run(): Promise<number> {
       workers: Number(flags.workers),
       seconds: Number(flags.seconds),
       nodes: nodeAddresses.length,
+      signal: stopped.signal,
       done(title, result, seconds) {
         record(all, title.text, result);
         if (result !== 'passed') failed++;
@@ -85,8 +88,11 @@ if (process.env[inside] !== undefined) {
 } else {
   build();
   images();
-  if (flags.list) for (const { text } of chosen(titles())) console.log(text);
-  else {
+  if (flags.list) {
+    for (const { text } of chosen(titles())) console.log(text);
+  } else {
+    // the one inside ends what it began
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
     const [program, ...args] = insideCommand([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
     const env = { ...process.env, [inside]: '1' };
     process.exitCode = spawnSync(program!, args, { env, stdio: 'inherit' }).status ?? 1;

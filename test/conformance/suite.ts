@@ -15,6 +15,8 @@ export interface SuiteOptions {
   /** Seconds for one title; those that upstream calls slow get three times as much. */
   seconds: number;
   nodes: number;
+  /** Aborted: titles that run are ended and not counted, and no further ones are begun. */
+  signal: AbortSignal;
   done(title: Title, result: Result, seconds: number): void;
 }
 
@@ -22,10 +24,11 @@ export async function runSuite(titles: readonly Title[], options: SuiteOptions):
   mkdirSync(options.logs, { recursive: true });
   const beside = titles.filter(({ serial }) => !serial);
   const worker = async () => {
-    for (let title = beside.shift(); title !== undefined; title = beside.shift()) await runTitle(title, options);
+    for (let title = beside.shift(); title !== undefined && !options.signal.aborted; title = beside.shift())
+      await runTitle(title, options);
   };
   await Promise.all(Array.from({ length: options.workers }, worker));
-  for (const title of titles) if (title.serial) await runTitle(title, options);
+  for (const title of titles) if (title.serial && !options.signal.aborted) await runTitle(title, options);
 }
 
 const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
@@ -49,7 +52,10 @@ async function runTitle(title: Title, options: SuiteOptions): Promise<void> {
     `--ginkgo.grace-period=${graceSeconds}s`,
     `--ginkgo.focus=${escape(title.text)}$`,
   ];
-  const child = spawn('nice', ['-n', '5', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // in a process group of its own: Ctrl-C reaches it by way of the signal alone
+  const child = spawn('nice', ['-n', '5', ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const stop = () => child.kill('SIGKILL');
+  options.signal.addEventListener('abort', stop);
   const log = createWriteStream(join(options.logs, `${nameOf(title.text)}.log`));
   let tail = '';
   for (const stream of [child.stdout, child.stderr])
@@ -57,10 +63,12 @@ async function runTitle(title: Title, options: SuiteOptions): Promise<void> {
       log.write(chunk);
       tail = (tail + String(chunk)).slice(-20_000);
     });
-  const limit = setTimeout(() => child.kill('SIGKILL'), (seconds + 2 * graceSeconds) * 1000);
+  const limit = setTimeout(() => stop(), (seconds + 2 * graceSeconds) * 1000);
   await new Promise<void>((resolve) => child.once('close', () => resolve()));
   clearTimeout(limit);
   log.end();
+  options.signal.removeEventListener('abort', stop);
+  if (options.signal.aborted) return;
   options.done(title, resultOf(tail), (performance.now() - began) / 1000);
 }
 
