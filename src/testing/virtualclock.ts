@@ -1,12 +1,6 @@
 /** Time that stands still until a test moves it. */
 import type { Clock, Timer } from '../machinery/index.ts';
-
-interface Pending {
-  at: number;
-  order: number;
-  call: () => void;
-  cancelled: boolean;
-}
+import { Timers } from './timers.ts';
 
 /** Lets everything that is ready to run do so: promises, and callbacks that were handed to the event loop. */
 export async function turn(): Promise<void> {
@@ -17,7 +11,7 @@ export class VirtualClock implements Clock {
   #now: number;
   readonly #start: number;
   #order = 0;
-  #pending: Pending[] = [];
+  readonly #timers = new Timers();
 
   constructor(start = Date.UTC(2026, 0, 1)) {
     this.#now = start;
@@ -34,7 +28,7 @@ export class VirtualClock implements Clock {
 
   after(milliseconds: number, call: () => void): Timer {
     const pending = { at: this.#now + Math.max(0, milliseconds), order: this.#order++, call, cancelled: false };
-    this.#pending.push(pending);
+    this.#timers.add(pending);
     return { cancel: () => void (pending.cancelled = true) };
   }
 
@@ -65,11 +59,7 @@ export class VirtualClock implements Clock {
 
   /** When the next timer is due; undefined when there is none. */
   next(): number | undefined {
-    this.#pending = this.#pending.filter((one) => !one.cancelled);
-    return this.#pending.reduce<number | undefined>(
-      (least, { at }) => (least === undefined || at < least ? at : least),
-      undefined,
-    );
+    return this.#timers.first()?.at;
   }
 
   /** Moves on by so much, firing what comes due, in order, and letting each have its consequences. */
@@ -77,11 +67,9 @@ export class VirtualClock implements Clock {
     const until = this.#now + milliseconds;
     for (;;) {
       await settle();
-      const due = this.#pending
-        .filter((one) => !one.cancelled && one.at <= until)
-        .sort((a, b) => a.at - b.at || a.order - b.order)[0];
-      if (due === undefined) break;
-      this.#pending.splice(this.#pending.indexOf(due), 1);
+      const due = this.#timers.first();
+      if (due === undefined || due.at > until) break;
+      this.#timers.removeFirst();
       this.#now = Math.max(this.#now, due.at);
       due.call();
     }
