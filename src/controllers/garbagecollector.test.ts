@@ -101,3 +101,17 @@ test('orphans stay, and forget their owner', async () => {
   await rest(cluster);
   assert.equal((await cluster.client.get(configMaps, at('c'))).metadata.ownerReferences, undefined);
 });
+
+test('owners in a circle hold nobody up', async () => {
+  await using cluster = await startCluster();
+  const made = { a: await make(cluster, 'a'), b: await make(cluster, 'b'), c: await make(cluster, 'c') };
+  const owns = async (name: keyof typeof made, owner: keyof typeof made) => {
+    const ownerReferences = [ownerOf(owner, made[owner], { blockOwnerDeletion: true })];
+    await cluster.client.patch(configMaps, at(name), { type: 'merge', body: { metadata: { ownerReferences } } });
+  };
+  await owns('a', 'c');
+  await owns('b', 'a');
+  await owns('c', 'b');
+  await cluster.client.delete(configMaps, at('a'), { propagationPolicy: 'Foreground' });
+  await cluster.eventually(async () => (await names(cluster)).length === 0);
+});

@@ -107,8 +107,17 @@ async function collect(resource: Resource, object: AnyObject, context: Reconcile
   }
   if (gone.length === 0 && waiting.length === 0) return;
   const dependents = dependentsOf(object, context);
-  const propagationPolicy = waiting.length > 0 && dependents.length > 0 ? 'Foreground' : policyOf(object);
-  await remove(resource, object, propagationPolicy, context);
+  if (waiting.length > 0 && dependents.length > 0) {
+    // a dependent that waits for its own may be waiting for this one, in a circle: it is to hold nobody up
+    const circle = dependents.some((one) => isWaiting(one.object));
+    const freed = circle ? await unblockOwners(resource, object, context) : object;
+    return remove(resource, freed, 'Foreground', context);
+  }
+  await remove(resource, object, policyOf(object), context);
+}
+
+function isWaiting({ metadata }: AnyObject): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(foreground) === true;
 }
 
 /** What was asked of the object itself, when it was made or before, stays asked. */
@@ -133,8 +142,7 @@ async function stateOf(
   const known =
     cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
   if (known?.metadata.uid !== owner.uid) return 'gone';
-  const waits = known.metadata.deletionTimestamp !== undefined && known.metadata.finalizers?.includes(foreground);
-  return waits ? 'waiting' : 'solid';
+  return isWaiting(known) ? 'waiting' : 'solid';
 }
 
 async function live(
@@ -192,6 +200,15 @@ async function keepOwners(
     },
   };
   await client.patch(resource, refOf(object), { type: 'merge', body }).catch(ignoreGone);
+}
+
+/** Resolves with the object as it is then. */
+async function unblockOwners(resource: Resource, object: AnyObject, { client }: ReconcileContext): Promise<AnyObject> {
+  const { uid, resourceVersion, ownerReferences = [] } = object.metadata;
+  if (!ownerReferences.some((one) => one.blockOwnerDeletion)) return object;
+  const owners = ownerReferences.map((one) => ({ ...one, blockOwnerDeletion: false }));
+  const body = { metadata: { uid, resourceVersion, ownerReferences: owners } };
+  return client.patch<AnyObject>(resource, refOf(object), { type: 'merge', body });
 }
 
 async function dropFinalizer(
