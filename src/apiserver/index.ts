@@ -6,7 +6,7 @@
 import { kinds, kubernetesVersion } from '../api/index.ts';
 import type { AnyObject, Clock, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
-import { admissionOf, steps } from './admission/index.ts';
+import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import { Rbac } from './authz/index.ts';
@@ -63,7 +63,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     store,
     caches,
     resources,
-    admission: admissionOf(steps),
+    admission: admissionOf(admissionSteps()),
     services,
     clock,
     random,

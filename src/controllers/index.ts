@@ -15,6 +15,7 @@ import { namespaceController } from './namespace.ts';
 import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController, replicationController } from './replicaset.ts';
+import { resourceQuotaController } from './resourcequota.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { serviceCIDRController } from './servicecidr.ts';
@@ -30,6 +31,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
   return [
     namespaceController as Controller,
     serviceAccountController,
+    resourceQuotaController,
     rootCAPublisher(clusterCA),
     deploymentController,
     replicaSetController,

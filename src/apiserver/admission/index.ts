@@ -1,52 +1,75 @@
 /**
- * What is done to and asked of an object between its arrival and its storing, beyond its kind's own rules. The order is this list: first all that
- * change, then all that only refuse.
+ * What is done to and asked of an object between its arrival and its storing, beyond its kind's own rules. The order is this list, which is
+ * upstream's: first all that change, then all that only refuse.
  */
 import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/context.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
+import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
 import { priority } from './priority.ts';
+import { resourceQuota } from './resourcequota.ts';
 import { runtimeClass } from './runtimeclass.ts';
 import { serviceAccount } from './serviceaccount.ts';
 import { storageClass } from './storageclass.ts';
 import { taintNodes } from './taintnodes.ts';
 import { rbacEscalation } from './rbacescalation.ts';
 
-export const steps: readonly AdmissionStep[] = [
-  namespaceLifecycle,
-  serviceAccount,
-  taintNodes,
-  priority,
-  defaultTolerationSeconds,
-  runtimeClass,
-  storageClass,
-  rbacEscalation,
-];
+/** For one server: some steps remember what they wait for. */
+export function admissionSteps(): AdmissionStep[] {
+  return [
+    namespaceLifecycle,
+    limitRanger,
+    serviceAccount,
+    taintNodes,
+    priority,
+    defaultTolerationSeconds,
+    storageClass,
+    runtimeClass,
+    rbacEscalation,
+    // the last, so that nothing is counted that is refused
+    resourceQuota(),
+  ];
+}
 
 /** The steps in order; for each resource and operation, only those that look at it. */
 export function admissionOf(list: readonly AdmissionStep[]): Admission {
-  const chosen = new Map<string, readonly AdmissionStep[]>();
-  const stepsFor = ({ call, operation }: AdmissionRequest): readonly AdmissionStep[] => {
+  const chosen = new Map<string, Chosen>();
+  const stepsFor = ({ call, operation }: AdmissionRequest): Chosen => {
     const { kind } = call.served;
     const key = `${operation} ${kind.group}/${kind.resource}`;
     let found = chosen.get(key);
     if (found === undefined) {
-      const resource = `${kind.group}/${kind.resource}`;
-      found = list.filter(
-        (step) => step.operations.includes(operation) && (step.resources?.includes(resource) ?? true),
-      );
+      found = choose(list, operation, `${kind.group}/${kind.resource}`);
       chosen.set(key, found);
     }
     return found;
   };
   return {
-    admit: async (request) => {
-      for (const step of stepsFor(request)) if (step.admit) await step.admit(request);
-    },
-    validate: async (request) => {
-      for (const step of stepsFor(request)) if (step.validate) await step.validate(request);
-    },
+    admit: (request) => run(stepsFor(request).changing, (step) => step.admit!(request)),
+    validate: (request) => run(stepsFor(request).refusing, (step) => step.validate!(request)),
   };
+}
+
+interface Chosen {
+  readonly changing: readonly AdmissionStep[];
+  readonly refusing: readonly AdmissionStep[];
+}
+
+function choose(list: readonly AdmissionStep[], operation: AdmissionRequest['operation'], resource: string): Chosen {
+  const some = list.filter(
+    (step) => step.operations.includes(operation) && (step.resources?.includes(resource) ?? true),
+  );
+  return { changing: some.filter((step) => step.admit), refusing: some.filter((step) => step.validate) };
+}
+
+async function run(
+  steps: readonly AdmissionStep[],
+  perform: (step: AdmissionStep) => void | Promise<void>,
+): Promise<void> {
+  for (const step of steps) {
+    const pending = perform(step);
+    if (pending !== undefined) await pending;
+  }
 }
 
 export type { Admission, AdmissionRequest, AdmissionStep };

@@ -44,6 +44,7 @@ async function createOnce(registry: Registry, call: ResourceCall, object: AnyObj
   ownFields(registry, call, object, undefined);
   await registry.admission.admit({ registry, call, operation: 'CREATE', object, old: undefined });
   kind.default?.(object);
+  kind.prepare?.(object, undefined, '');
 
   const name = metadata.name ?? '';
   refuse(kind, name, [
