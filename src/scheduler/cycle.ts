@@ -1,92 +1,310 @@
 /** One attempt: filter the nodes, score what is left, choose. Pure: it reads the snapshot and draws from the random it is given. */
 import type { Pod } from '../api/index.ts';
 import type { Random } from '../machinery/index.ts';
-import type { Cycle, Plugin } from './framework.ts';
-import type { NodeInfo, Snapshot } from './snapshot.ts';
+import type { Cycle, Plugin, PostFilterResult, Rejection } from './framework.ts';
+import type { NodeInfo } from './nodeinfo.ts';
+import { type PodClass, PodClasses } from './podclass.ts';
+import type { Profile } from './profile.ts';
+import type { Snapshot } from './snapshot.ts';
 
-export type Choice =
-  | { node: NodeInfo }
-  /** `message` as events and conditions tell it. */
-  | { message: string; by: readonly Plugin[] };
+/** `message` as events and conditions tell it; `by`: whose rejections something must change. */
+export interface Unschedulable {
+  readonly message: string;
+  readonly by: readonly Plugin[];
+  readonly postFilter?: PostFilterResult;
+}
 
-/** As upstream: in a big cluster, enough feasible nodes are enough. */
-function enough(nodes: number): number {
-  if (nodes < 100) return nodes;
-  const percent = Math.max(5, 50 - Math.floor(nodes / 125));
+export interface Chosen {
+  readonly node: NodeInfo;
+  readonly cycle: Cycle;
+}
+
+/** Nodes that other programs were asked about: leaves those that they let pass, and adds their scores. */
+export interface Outside {
+  filter(pod: Pod, nodes: readonly NodeInfo[]): Promise<{ nodes: NodeInfo[]; rejections: Map<NodeInfo, Rejection> }>;
+  score(pod: Pod, nodes: readonly NodeInfo[]): Promise<ReadonlyMap<string, number>>;
+}
+
+/** As upstream: in a big cluster, enough feasible nodes are enough. `percentage` 0: by the number of nodes. */
+function enough(nodes: number, percentage: number): number {
+  if (nodes < 100 || percentage >= 100) return nodes;
+  const percent = percentage > 0 ? percentage : Math.max(5, 50 - Math.floor(nodes / 125));
   return Math.max(100, Math.floor((nodes * percent) / 100));
 }
 
 export class Scheduling {
-  readonly #plugins: readonly Plugin[];
   readonly #random: Random;
+  readonly snapshot: Snapshot;
+  readonly #classes = new PodClasses();
   #startAt = 0;
+  /** Scratch, as long as the cluster has nodes: an attempt leaves nothing behind to be collected. */
+  #found: NodeInfo[] = [];
+  #totals = new Float64Array(0);
+  #scores = new Float64Array(0);
+  #rejected: (Rejection | undefined)[] = [];
+  #looked: NodeInfo[] = [];
 
-  constructor(plugins: readonly Plugin[], random: Random) {
-    this.#plugins = plugins;
+  constructor(snapshot: Snapshot, random: Random) {
+    this.snapshot = snapshot;
     this.#random = random;
   }
 
-  choose(pod: Pod, snapshot: Snapshot): Choice {
-    const cycle: Cycle = { pod, snapshot, state: new Map() };
-    const total = snapshot.nodes.length;
-    if (total === 0)
-      return { message: '0/0 nodes are available: no nodes available to schedule pods', by: this.#plugins };
-    for (const plugin of this.#plugins) {
+  choose(pod: Pod, profile: Profile): Chosen | Unschedulable {
+    const begun = this.#begin(pod, profile);
+    if ('message' in begun) return begun;
+    const { cycle, podClass, among } = begun;
+    const nominated = this.#nominated(begun);
+    if (nominated !== undefined) return { node: nominated, cycle };
+    const count = this.#filter(begun, among, enough(among.length, profile.percentageOfNodesToScore));
+    if (count === 0) return this.#nowhere(begun, profile);
+    return { node: count === 1 ? this.#found[0]! : this.#best(cycle, podClass, profile, count, undefined), cycle };
+  }
+
+  /** The same, where programs outside have a say. */
+  async chooseWith(pod: Pod, profile: Profile, outside: Outside): Promise<Chosen | Unschedulable> {
+    const begun = this.#begin(pod, profile);
+    if ('message' in begun) return begun;
+    const { among } = begun;
+    const count = this.#filter(begun, among, enough(among.length, profile.percentageOfNodesToScore));
+    if (count === 0) return this.#nowhere(begun, profile);
+    const { nodes, rejections } = await outside.filter(pod, this.#found.slice(0, count));
+    if (nodes.length === 0) {
+      const message = messageOf(this.snapshot.size, reasonsOf(rejections.values()));
+      return { message, by: profile.plugins };
+    }
+    const scores = await outside.score(pod, nodes);
+    // others may have been placed meanwhile
+    const fresh = this.#begin(pod, profile);
+    if ('message' in fresh) return fresh;
+    const left = this.#filter(fresh, nodes, nodes.length);
+    if (left === 0) return this.#nowhere(fresh, profile);
+    return { node: this.#best(fresh.cycle, fresh.podClass, profile, left, scores), cycle: fresh.cycle };
+  }
+
+  #begin(pod: Pod, profile: Profile): Begun | Unschedulable {
+    const { snapshot } = this;
+    if (snapshot.size === 0) return { message: 'no nodes available to schedule pods', by: profile.plugins };
+    const [podClass, cycle] = this.#classes.of(pod, profile, snapshot, (shared) => ({
+      pod,
+      snapshot,
+      state: new Map(),
+      shared,
+    }));
+    if (podClass.rejection !== undefined) return this.#refused(cycle, profile, podClass.rejection);
+    let { only } = podClass;
+    const limitedBy = [...podClass.limitedBy];
+    const filters: Plugin[] = [];
+    for (const plugin of profile.otherPlugins) {
       const found = plugin.preFilter?.(cycle);
-      if (found !== undefined && 'reason' in found)
-        return { message: `0/${total} nodes are available: ${found.reason}.`, by: [plugin] };
+      if (found === 'skip') continue;
+      if (plugin.filter !== undefined) filters.push(plugin);
+      if (found === undefined) continue;
+      if ('reason' in found) return this.#refused(cycle, profile, { ...found, plugin });
+      limitedBy.push(plugin.name);
+      const before = only;
+      only = before === undefined ? found : new Set([...found].filter((name) => before.has(name)));
     }
-    const reasons = new Map<string, number>();
-    const rejecting = new Set<Plugin>();
-    const feasible = this.#filter(cycle, reasons, rejecting);
-    if (feasible.length === 0) return { message: messageOf(total, reasons), by: [...rejecting] };
-    return { node: feasible.length === 1 ? feasible[0]! : this.#best(cycle, feasible) };
+    const among = only === undefined ? snapshot.nodes : [...only].flatMap((name) => snapshot.get(name) ?? []);
+    return { cycle, podClass, filters, among, limited: only !== undefined, limitedBy };
   }
 
-  #filter(cycle: Cycle, reasons: Map<string, number>, rejecting: Set<Plugin>): NodeInfo[] {
-    const { nodes } = cycle.snapshot;
-    const filters = this.#plugins.filter((plugin) => plugin.filter !== undefined);
-    const wanted = enough(nodes.length);
-    const feasible: NodeInfo[] = [];
+  /** Where it is to come since it has made room there, if it fits by now. */
+  #nominated({ cycle, podClass, filters, among, limited }: Begun): NodeInfo | undefined {
+    const name = cycle.pod.status?.nominatedNodeName ?? this.snapshot.nominatedNode(cycle.pod.metadata.uid!);
+    const node = name ? this.snapshot.get(name) : undefined;
+    if (node === undefined || (limited && !among.includes(node))) return undefined;
+    return this.fits(cycle, podClass, filters, node) === undefined ? node : undefined;
+  }
+
+  /** Why it does not fit on the node, counting those that are to come there and go before it. */
+  fits(cycle: Cycle, podClass: PodClass, filters: readonly Plugin[], node: NodeInfo): Rejection | undefined {
+    const { pod, snapshot } = cycle;
+    const priority = pod.spec.priority ?? 0;
+    const coming = node.nominated.filter(
+      (one) =>
+        one.metadata.uid !== pod.metadata.uid &&
+        (one.spec.priority ?? 0) >= priority &&
+        !snapshot.has(one.metadata.uid!),
+    );
+    if (coming.length > 0) {
+      for (const one of coming) snapshot.place(one, node);
+      const rejection = podClass.look(cycle, node) ?? rejectionBy(filters, cycle, node);
+      for (const one of coming) snapshot.displace(one, node);
+      if (rejection !== undefined) return rejection;
+    }
+    return podClass.verdict(cycle, node) ?? rejectionBy(filters, cycle, node);
+  }
+
+  /** Fills `#found` with nodes that fit, at most `wanted`, and `#rejected` with why the others do not. */
+  #filter({ cycle, podClass, filters, limited }: Begun, nodes: readonly NodeInfo[], wanted: number): number {
+    const found = this.#found;
+    const start = limited ? 0 : this.#startAt % nodes.length;
+    let count = 0;
     let looked = 0;
-    for (; looked < nodes.length && feasible.length < wanted; looked++) {
-      const node = nodes[(this.#startAt + looked) % nodes.length]!;
-      let fits = true;
-      for (const plugin of filters) {
-        const rejection = plugin.filter!(cycle, node);
-        if (rejection === undefined) continue;
-        fits = false;
-        rejecting.add(plugin);
-        for (const reason of rejection.reason.split(', ')) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-        break;
+    for (; looked < nodes.length && count < wanted; looked++) {
+      const at = start + looked;
+      const node = nodes[at < nodes.length ? at : at - nodes.length]!;
+      let rejection: Rejection | undefined;
+      if (node.nominated.length > 0) rejection = this.fits(cycle, podClass, filters, node);
+      else {
+        rejection = podClass.verdict(cycle, node);
+        if (rejection === undefined && filters.length > 0) rejection = rejectionBy(filters, cycle, node);
       }
-      if (fits) feasible.push(node);
+      this.#rejected[looked] = rejection;
+      this.#looked[looked] = node;
+      if (rejection === undefined) found[count++] = node;
     }
-    this.#startAt = (this.#startAt + looked) % nodes.length;
-    return feasible;
+    if (!limited) this.#startAt = (start + looked) % nodes.length;
+    this.#lookedAt = looked;
+    return count;
   }
 
-  #best(cycle: Cycle, nodes: readonly NodeInfo[]): NodeInfo {
-    const totals = Array.from({ length: nodes.length }, () => 0);
-    for (const plugin of this.#plugins) {
-      if (plugin.score === undefined || plugin.preScore?.(cycle, nodes) === false) continue;
-      const scores = nodes.map((node) => plugin.score!(cycle, node));
-      plugin.normalize?.(cycle, scores, nodes);
-      for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * (plugin.weight ?? 1);
+  #lookedAt = 0;
+
+  #best(
+    cycle: Cycle,
+    podClass: PodClass,
+    profile: Profile,
+    count: number,
+    extra: ReadonlyMap<string, number> | undefined,
+  ): NodeInfo {
+    const found = this.#found;
+    if (this.#totals.length < count) {
+      this.#totals = new Float64Array(count * 2);
+      this.#scores = new Float64Array(count * 2);
     }
-    let best = 0;
-    let ties = 1;
-    for (let i = 1; i < totals.length; i++) {
-      if (totals[i]! > totals[best]!) {
-        best = i;
-        ties = 1;
-      } else if (totals[i] === totals[best] && this.#random.next() < 1 / ++ties) best = i;
+    const totals = this.#totals;
+    const scores = this.#scores;
+    for (let i = 0; i < count; i++) totals[i] = podClass.score(cycle, found[i]!);
+    const { normalized } = podClass;
+    for (let p = 0; p < normalized.length; p++) {
+      for (let i = 0; i < count; i++) scores[i] = podClass.rawScore(p, found[i]!);
+      addNormalized(normalized[p]!, cycle, scores, found, count, totals);
     }
-    return nodes[best]!;
+    let nodes: readonly NodeInfo[] | undefined;
+    for (const plugin of profile.otherScorers) {
+      if (plugin.preScore !== undefined) {
+        nodes ??= found.length === count ? found : found.slice(0, count);
+        if (!plugin.preScore(cycle, nodes)) continue;
+      }
+      for (let i = 0; i < count; i++) scores[i] = plugin.score!(cycle, found[i]!);
+      addNormalized(plugin, cycle, scores, found, count, totals);
+    }
+    if (extra !== undefined) for (let i = 0; i < count; i++) totals[i]! += extra.get(found[i]!.name) ?? 0;
+    return found[highest(totals, count, this.#random)]!;
+  }
+
+  #refused(cycle: Cycle, profile: Profile, rejection: Rejection): Unschedulable {
+    const message = `0/${this.snapshot.size} nodes are available: ${rejection.reason}.`;
+    const by = rejection.plugin === undefined ? [] : [rejection.plugin];
+    if (rejection.unresolvable) return withPostFilter(message, by, preemptionOf(profile, cycle, new Map()));
+    const all = new Map(this.snapshot.nodes.map((node) => [node, rejection] as const));
+    return withPostFilter(message, by, preemptionOf(profile, cycle, all));
+  }
+
+  #nowhere({ cycle, podClass, filters, limitedBy }: Begun, profile: Profile): Unschedulable {
+    const rejections = new Map<NodeInfo, Rejection>();
+    const by = new Set<Plugin>();
+    for (let i = 0; i < this.#lookedAt; i++) {
+      const rejection = this.#rejected[i]!;
+      rejections.set(this.#looked[i]!, rejection);
+      if (rejection.plugin !== undefined) by.add(rejection.plugin);
+    }
+    cycle.state.set('localOnly', filters.length === 0);
+    cycle.state.set('fits', (node: NodeInfo) => this.fits(cycle, podClass, filters, node));
+    const reasons = reasonsOf(rejections.values());
+    const left = this.snapshot.size - rejections.size;
+    if (left > 0) reasons.set(`node(s) didn't satisfy plugin(s) [${limitedBy.toSorted().join(' ')}]`, left);
+    if (left > 0) for (const plugin of profile.plugins) if (limitedBy.includes(plugin.name)) by.add(plugin);
+    const message = messageOf(this.snapshot.size, reasons);
+    return withPostFilter(message, [...by], preemptionOf(profile, cycle, rejections));
   }
 }
 
-function messageOf(total: number, reasons: ReadonlyMap<string, number>): string {
+interface Begun {
+  readonly cycle: Cycle;
+  readonly podClass: PodClass;
+  readonly filters: readonly Plugin[];
+  readonly among: readonly NodeInfo[];
+  readonly limited: boolean;
+  /** Names of the plugins that left only some nodes to look at. */
+  readonly limitedBy: readonly string[];
+}
+
+function rejectionBy(filters: readonly Plugin[], cycle: Cycle, node: NodeInfo): Rejection | undefined {
+  for (const plugin of filters) {
+    const rejection = plugin.filter!(cycle, node);
+    if (rejection === undefined) continue;
+    rejection.plugin = plugin;
+    return rejection;
+  }
+  return undefined;
+}
+
+function preemptionOf(
+  profile: Profile,
+  cycle: Cycle,
+  rejections: ReadonlyMap<NodeInfo, Rejection>,
+): PostFilterResult | undefined {
+  let last: PostFilterResult | undefined;
+  for (const plugin of profile.postFilters) {
+    last = plugin.postFilter!(cycle, rejections);
+    if (last.nominatedNode) return last;
+  }
+  return last;
+}
+
+function withPostFilter(
+  message: string,
+  by: readonly Plugin[],
+  postFilter: PostFilterResult | undefined,
+): Unschedulable {
+  return { message: postFilter?.message ? `${message} ${postFilter.message}` : message, by, postFilter };
+}
+
+/** Equal scores stay equal however they are put in proportion, so nothing is added for them. */
+function addNormalized(
+  plugin: Plugin,
+  cycle: Cycle,
+  scores: Float64Array,
+  nodes: readonly NodeInfo[],
+  count: number,
+  totals: Float64Array,
+): void {
+  let differ = false;
+  for (let i = 1; i < count && !differ; i++) differ = scores[i] !== scores[0];
+  if (!differ) return;
+  plugin.normalize?.(cycle, scores, nodes, count);
+  const weight = plugin.weight ?? 1;
+  for (let i = 0; i < count; i++) totals[i]! += scores[i]! * weight;
+}
+
+/** The place of the highest; of several, any. */
+function highest(totals: Float64Array, count: number, random: Random): number {
+  let best = totals[0]!;
+  let ties = 1;
+  let first = 0;
+  for (let i = 1; i < count; i++) {
+    const total = totals[i]!;
+    if (total > best) {
+      best = total;
+      ties = 1;
+      first = i;
+    } else if (total === best) ties++;
+  }
+  if (ties === 1) return first;
+  let chosen = Math.floor(random.next() * ties);
+  for (let i = first; ; i++) if (totals[i] === best && chosen-- === 0) return i;
+}
+
+export function reasonsOf(rejections: Iterable<Rejection>): Map<string, number> {
+  const reasons = new Map<string, number>();
+  for (const { reason, reasons: several } of rejections)
+    for (const one of several ?? [reason]) reasons.set(one, (reasons.get(one) ?? 0) + 1);
+  return reasons;
+}
+
+export function messageOf(total: number, reasons: ReadonlyMap<string, number>): string {
   const told = Array.from(reasons, ([reason, count]) => `${count} ${reason}`).sort();
   return `0/${total} nodes are available: ${told.join(', ')}.`;
 }

@@ -1,47 +1,73 @@
 /**
  * Pods that wait for a node: ready to be tried (by priority, then by age), waiting out a back-off, or set aside until something changes that can
- * help them.
+ * help them. What a change can help is known by the plugins that rejected a pod: those that wait for other things are not even looked at.
  */
-import type { Node, Pod } from '../api/index.ts';
-import { type Clock, keyOf, type Timer } from '../machinery/index.ts';
+import type { Pod } from '../api/index.ts';
+import { type Clock, keyOf, type KubeObject, type Timer } from '../machinery/index.ts';
 import type { ClusterEvent, Plugin } from './framework.ts';
+import { Heap } from './heap.ts';
+
+type Place = 'active' | 'backoff' | 'aside' | 'gated' | 'trying' | 'held';
 
 interface Waiting {
   pod: Pod;
+  place: Place;
   attempts: number;
   /** When it came into the queue, for order. */
-  since: number;
-  /** What rejected it last. */
+  readonly order: number;
+  /** What rejected it last; empty after an error. */
   rejectedBy: readonly Plugin[];
   /** Not before this moment. */
   notBefore: number;
+  asideSince: number;
+  /** What happened while it was held. */
+  missed: Change[];
 }
 
-const firstBackoff = 1_000;
-const longestBackoff = 10_000;
+type Change = [event: ClusterEvent, old: KubeObject | undefined, object: KubeObject | undefined];
+
+export interface QueueOptions {
+  /** Milliseconds; doubled with each attempt up to the longest. */
+  initialBackoff?: number;
+  longestBackoff?: number;
+}
+
 /** Nobody is forgotten for longer than this. */
 const flushAfter = 5 * 60_000;
+const flushEvery = 30_000;
 
 export class SchedulingQueue {
   readonly #clock: Clock;
-  readonly #plugins: readonly Plugin[];
-  /** Kept as a heap. */
-  readonly #active: Waiting[] = [];
-  readonly #known = new Map<
-    string,
-    Waiting & { place: 'active' | 'backoff' | 'aside' | 'gated' | 'trying'; movedDuringTry?: boolean }
-  >();
-  readonly #timers = new Map<string, Timer>();
+  /** What keeps a pod out, if anything does. */
+  readonly #gate: (pod: Pod) => string | undefined;
+  readonly #initialBackoff: number;
+  readonly #longestBackoff: number;
+  readonly #active = new Heap<Waiting>(isBefore);
+  readonly #backoff = new Heap<Waiting>((a, b) => a.notBefore < b.notBefore);
+  readonly #known = new Map<string, Waiting>();
+  readonly #asideFor = new Map<ClusterEvent | 'any', Set<Waiting>>();
+  readonly #held = new Set<Waiting>();
+  #aside = 0;
+  #gated = 0;
+  #order = 0;
+  #timer: { at: number; timer: Timer } | undefined;
+  #flush: Timer | undefined;
   #wake: (() => void) | undefined;
   #closed = false;
 
-  constructor(clock: Clock, plugins: readonly Plugin[]) {
+  constructor(clock: Clock, gate: (pod: Pod) => string | undefined, options: QueueOptions = {}) {
     this.#clock = clock;
-    this.#plugins = plugins;
+    this.#gate = gate;
+    this.#initialBackoff = options.initialBackoff ?? 1_000;
+    this.#longestBackoff = options.longestBackoff ?? 10_000;
   }
 
   get size(): number {
     return this.#known.size;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   add(pod: Pod): void {
@@ -49,13 +75,15 @@ export class SchedulingQueue {
     const known = this.#known.get(key);
     if (known !== undefined && known.pod.metadata.uid === pod.metadata.uid) return this.update(pod);
     if (known !== undefined) this.remove(pod);
-    const waiting = {
+    const waiting: Waiting = {
       pod,
+      place: 'trying',
       attempts: 0,
-      since: this.#clock.now(),
+      order: this.#order++,
       rejectedBy: [],
       notBefore: 0,
-      place: 'aside' as const,
+      asideSince: 0,
+      missed: [],
     };
     this.#known.set(key, waiting);
     this.#enter(waiting);
@@ -66,140 +94,191 @@ export class SchedulingQueue {
     if (known === undefined) return;
     const old = known.pod;
     known.pod = pod;
-    if (known.place === 'gated') this.#enter(known);
-    else if (known.place === 'aside' && this.#canHelp(known, 'SelfUpdate', old, pod)) this.#enter(known);
+    const { place } = known;
+    if (place === 'gated') this.#enter(known);
+    else if (place === 'held') known.missed.push(['SelfUpdate', old, pod]);
+    else if (place === 'aside' && canHelp(known, 'SelfUpdate', old, pod)) this.#enter(known);
+    else if (place === 'active' && (old.spec.priority ?? 0) !== (pod.spec.priority ?? 0)) this.#active.push(known);
   }
 
   remove(pod: Pod): void {
     const key = keyOf(pod);
+    const known = this.#known.get(key);
+    if (known === undefined) return;
     this.#known.delete(key);
-    this.#timers.get(key)?.cancel();
-    this.#timers.delete(key);
+    this.#leave(known);
   }
 
-  /** The next pod to try; undefined once the queue is closed. */
-  async next(): Promise<Pod | undefined> {
-    for (;;) {
-      if (this.#closed) return undefined;
-      const waiting = this.#pop();
-      if (waiting !== undefined) return waiting.pod;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+  /** The next pod to try at once, if there is one. */
+  poll(): Pod | undefined {
+    for (let top = this.#active.pop(); top !== undefined; top = this.#active.pop()) {
+      if (top.place !== 'active' || !this.#knows(top)) continue;
+      top.place = 'trying';
+      return top.pod;
     }
+    // nobody else wants its turn: why should it wait, unless something went wrong
+    for (let top = this.#backoff.peek(); top !== undefined; top = this.#backoff.peek()) {
+      if (top.place !== 'backoff' || !this.#knows(top)) {
+        this.#backoff.pop();
+        continue;
+      }
+      if (top.rejectedBy.length === 0) return undefined;
+      this.#backoff.pop();
+      top.place = 'trying';
+      return top.pod;
+    }
+    return undefined;
   }
 
-  /** The attempt failed. Sets the pod aside, or back in line if something happened meanwhile that may help. */
+  /** Resolves when there may be a pod to try, or the queue is closed. */
+  async some(): Promise<void> {
+    if (this.#closed) return;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  /** The attempt failed: the pod is set aside until something changes that may help; tried again later when nobody rejected it. */
   rejected(pod: Pod, by: readonly Plugin[]): void {
-    const key = keyOf(pod);
-    const waiting = this.#known.get(key);
-    if (waiting === undefined) return;
+    const waiting = this.#known.get(keyOf(pod));
+    if (waiting === undefined || waiting.pod.metadata.uid !== pod.metadata.uid) return;
+    this.#held.delete(waiting);
     waiting.attempts++;
     waiting.rejectedBy = by;
-    const backoff = Math.min(longestBackoff, firstBackoff * 2 ** (waiting.attempts - 1));
+    const backoff = Math.min(this.#longestBackoff, this.#initialBackoff * 2 ** Math.min(waiting.attempts - 1, 20));
     waiting.notBefore = this.#clock.now() + backoff;
-    if (by.length === 0 || waiting.movedDuringTry) return this.#enter(waiting);
-    waiting.place = 'aside';
-    this.#later(key, flushAfter, waiting);
+    const { missed } = waiting;
+    waiting.missed = [];
+    if (by.length === 0 || missed.some((change) => canHelp(waiting, ...change))) return this.#enter(waiting);
+    this.#setAside(waiting);
   }
 
-  placed(pod: Pod): void {
-    this.remove(pod);
+  /** The attempt goes on, waiting for others: what happens meanwhile is remembered. */
+  hold(pod: Pod): void {
+    const waiting = this.#known.get(keyOf(pod));
+    if (waiting === undefined) return;
+    waiting.place = 'held';
+    this.#held.add(waiting);
   }
 
   /** Something changed: those it can help come back. */
-  changed(event: ClusterEvent, old: Node | Pod | undefined, object: Node | Pod | undefined): void {
-    for (const waiting of this.#known.values()) {
-      if (waiting.place === 'trying') waiting.movedDuringTry = true;
-      else if (waiting.place === 'aside' && this.#canHelp(waiting, event, old, object)) this.#enter(waiting);
+  changed(...change: Change): void {
+    for (const waiting of this.#held) waiting.missed.push(change);
+    if (this.#aside === 0) return;
+    for (const event of [change[0], 'any'] as const) {
+      const waitingForIt = this.#asideFor.get(event);
+      if (waitingForIt === undefined) continue;
+      for (const waiting of Array.from(waitingForIt))
+        if (waiting.place === 'aside' && canHelp(waiting, ...change)) this.#enter(waiting);
     }
+  }
+
+  /** Lets those that are kept out be looked at again. */
+  recheck(): void {
+    if (this.#gated === 0) return;
+    for (const waiting of this.#known.values()) if (waiting.place === 'gated') this.#enter(waiting);
+  }
+
+  /** Pods that are here, wherever they wait. */
+  pods(): Iterable<Pod> {
+    return [...this.#known.values()].map(({ pod }) => pod);
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timer?.timer.cancel();
+    this.#flush?.cancel();
     this.#wake?.();
   }
 
-  #canHelp(
-    waiting: Waiting,
-    event: ClusterEvent,
-    old: Node | Pod | undefined,
-    object: Node | Pod | undefined,
-  ): boolean {
-    return waiting.rejectedBy.some(
-      (plugin) => (plugin.events?.includes(event) ?? true) && (plugin.helps?.(waiting.pod, event, old, object) ?? true),
-    );
+  #knows(waiting: Waiting): boolean {
+    return this.#known.get(keyOf(waiting.pod)) === waiting;
   }
 
-  #enter(waiting: Waiting & { place: string; movedDuringTry?: boolean }): void {
-    const key = keyOf(waiting.pod);
-    this.#timers.get(key)?.cancel();
-    this.#timers.delete(key);
-    waiting.movedDuringTry = false;
-    if (this.#plugins.some((plugin) => plugin.preEnqueue?.(waiting.pod) !== undefined)) {
+  #enter(waiting: Waiting): void {
+    this.#leave(waiting);
+    if (this.#gate(waiting.pod) !== undefined) {
       waiting.place = 'gated';
+      this.#gated++;
       return;
     }
-    const wait = waiting.notBefore - this.#clock.now();
-    if (wait > 0) {
+    if (waiting.notBefore > this.#clock.now()) {
       waiting.place = 'backoff';
-      return this.#later(key, wait, waiting);
+      this.#backoff.push(waiting);
+      this.#plan();
+      if (waiting.rejectedBy.length > 0) this.#stir();
+      return;
     }
     waiting.place = 'active';
-    push(this.#active, waiting);
+    this.#active.push(waiting);
+    this.#stir();
+  }
+
+  #stir(): void {
     this.#wake?.();
     this.#wake = undefined;
   }
 
-  #later(key: string, wait: number, waiting: Waiting): void {
-    this.#timers.get(key)?.cancel();
-    this.#timers.set(
-      key,
-      this.#clock.after(wait, () => {
-        if (this.#known.get(key) === waiting) this.#enter(waiting as never);
-      }),
-    );
-  }
-
-  #pop(): Waiting | undefined {
-    for (let top = pop(this.#active); top !== undefined; top = pop(this.#active)) {
-      const known = this.#known.get(keyOf(top.pod));
-      if (known !== top || known.place !== 'active') continue;
-      known.place = 'trying';
-      return top;
+  #setAside(waiting: Waiting): void {
+    waiting.place = 'aside';
+    waiting.asideSince = this.#clock.now();
+    this.#aside++;
+    for (const event of eventsOf(waiting)) {
+      const others = this.#asideFor.get(event);
+      if (others === undefined) this.#asideFor.set(event, new Set([waiting]));
+      else others.add(waiting);
     }
-    return undefined;
+    this.#flush ??= this.#clock.after(flushEvery, () => this.#flushOld());
+  }
+
+  #leave(waiting: Waiting): void {
+    this.#held.delete(waiting);
+    if (waiting.place === 'gated') this.#gated--;
+    if (waiting.place !== 'aside') return;
+    this.#aside--;
+    for (const event of eventsOf(waiting)) this.#asideFor.get(event)?.delete(waiting);
+  }
+
+  #flushOld(): void {
+    this.#flush = undefined;
+    const before = this.#clock.now() - flushAfter;
+    for (const waiting of this.#known.values())
+      if (waiting.place === 'aside' && waiting.asideSince <= before) this.#enter(waiting);
+    if (this.#aside > 0 && !this.#closed) this.#flush = this.#clock.after(flushEvery, () => this.#flushOld());
+  }
+
+  /** One timer, for the first whose back-off ends. */
+  #plan(): void {
+    const first = this.#backoff.peek();
+    if (first === undefined || this.#closed) return;
+    if (this.#timer !== undefined && this.#timer.at <= first.notBefore) return;
+    this.#timer?.timer.cancel();
+    const wait = Math.max(0, first.notBefore - this.#clock.now());
+    this.#timer = { at: first.notBefore, timer: this.#clock.after(wait, () => this.#backoffEnded()) };
+  }
+
+  #backoffEnded(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (let top = this.#backoff.peek(); top !== undefined && top.notBefore <= now; top = this.#backoff.peek()) {
+      this.#backoff.pop();
+      if (top.place === 'backoff' && this.#knows(top)) this.#enter(top);
+    }
+    this.#plan();
   }
 }
 
-function before(a: Waiting, b: Waiting): boolean {
-  const priority = (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0);
-  return priority !== 0 ? priority < 0 : a.since < b.since;
+function isBefore(a: Waiting, b: Waiting): boolean {
+  const priority = (a.pod.spec.priority ?? 0) - (b.pod.spec.priority ?? 0);
+  return priority !== 0 ? priority > 0 : a.order < b.order;
 }
 
-function push(heap: Waiting[], item: Waiting): void {
-  let at = heap.push(item) - 1;
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    if (!before(item, heap[parent]!)) break;
-    heap[at] = heap[parent]!;
-    at = parent;
-  }
-  heap[at] = item;
+function eventsOf({ rejectedBy }: Waiting): Set<ClusterEvent | 'any'> {
+  const events = new Set<ClusterEvent | 'any'>();
+  for (const plugin of rejectedBy) for (const event of plugin.events ?? (['any'] as const)) events.add(event);
+  return events;
 }
 
-function pop(heap: Waiting[]): Waiting | undefined {
-  const top = heap[0];
-  const last = heap.pop();
-  if (top === undefined || last === undefined || heap.length === 0) return top;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-    if (!before(heap[child]!, last)) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
-  return top;
+function canHelp({ rejectedBy, pod }: Waiting, ...[event, old, object]: Change): boolean {
+  return rejectedBy.some(
+    (plugin) => (plugin.events?.includes(event) ?? true) && (plugin.helps?.(pod, event, old, object) ?? true),
+  );
 }

@@ -1,55 +1,10 @@
 /** The scheduler on the real API server, in virtual time: where pods go, and what is said when they cannot. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { events, type Node, nodes, type Pod, pods } from '../api/index.ts';
-import { type Cluster, startCluster } from '../testing/index.ts';
+import { events, nodes, pods } from '../api/index.ts';
+import { asking, node, place, pod, reason, start } from './testkit/cluster.ts';
 
 const namespace = 'default';
-
-function node(
-  name: string,
-  more: { labels?: object; taints?: object[]; allocatable?: object; unschedulable?: boolean } = {},
-): Node {
-  const { labels, taints, unschedulable, allocatable } = more;
-  return {
-    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
-    spec: { taints, unschedulable },
-    status: {
-      allocatable: { cpu: '4', memory: '8Gi', pods: '10', ...allocatable },
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
-    },
-  } as Node;
-}
-
-function pod(name: string, spec: object = {}, labels: Record<string, string> = {}): Pod {
-  return {
-    metadata: { name, namespace, labels },
-    spec: { containers: [{ name: 'c', image: 'x' }], ...spec },
-  } as Pod;
-}
-
-const asking = (cpu: string): object => ({ containers: [{ name: 'c', image: 'x', resources: { requests: { cpu } } }] });
-
-async function start(...list: Node[]): Promise<Cluster> {
-  const cluster = await startCluster();
-  for (const one of list) await cluster.client.create(nodes, one);
-  // the default account comes first: without it no pod is let in
-  await cluster.eventually(async () => {
-    await cluster.client.create(pods, pod('probe', { nodeSelector: { never: 'true' } }), { dryRun: true });
-    return true;
-  });
-  return cluster;
-}
-
-const place = (cluster: Cluster, name: string) =>
-  cluster.eventually(async () => (await cluster.client.get(pods, { namespace, name })).spec.nodeName || false);
-
-const reason = (cluster: Cluster, name: string) =>
-  cluster.eventually(async () => {
-    const { status } = await cluster.client.get(pods, { namespace, name });
-    const condition = status?.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False');
-    return condition?.message || false;
-  });
 
 describe('a pod goes', () => {
   test('to the emptier node', async () => {
@@ -123,7 +78,8 @@ describe('a pod that fits nowhere', () => {
   test('says why, in a condition and in an event', async () => {
     await using cluster = await start(node('a'), node('b', { unschedulable: true }));
     await cluster.client.create(pods, pod('big', asking('64')));
-    const told = '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.';
+    const told =
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.';
     assert.equal(await reason(cluster, 'big'), told);
     const found = await cluster.eventually(async () =>
       (await cluster.client.list(events, { namespace })).items.find((one) => one.reason === 'FailedScheduling'),

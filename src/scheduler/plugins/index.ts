@@ -1,5 +1,6 @@
 /** The plugins, in the order in which they are asked. */
-import type { Plugin } from '../framework.ts';
+import type { PluginFactory } from '../handle.ts';
+import { defaultPreemption } from './defaultpreemption.ts';
 import { imageLocality } from './imagelocality.ts';
 import { interPodAffinity } from './interpodaffinity.ts';
 import { nodeAffinity } from './nodeaffinity.ts';
@@ -7,20 +8,32 @@ import { nodeName } from './nodename.ts';
 import { nodePorts } from './nodeports.ts';
 import { nodeResourcesBalancedAllocation, nodeResourcesFit } from './noderesources.ts';
 import { nodeUnschedulable } from './nodeunschedulable.ts';
+import { nodeVolumeLimits } from './nodevolumelimits.ts';
 import { podTopologySpread } from './podtopologyspread.ts';
 import { schedulingGates } from './schedulinggates.ts';
 import { taintToleration } from './tainttoleration.ts';
+import { volumeBinding } from './volumebinding.ts';
+import { volumeRestrictions } from './volumerestrictions.ts';
+import { volumeZone } from './volumezone.ts';
 
-export const plugins: readonly Plugin[] = [
-  schedulingGates,
-  nodeUnschedulable,
-  nodeName,
-  taintToleration,
-  nodeAffinity,
-  nodePorts,
-  nodeResourcesFit,
-  podTopologySpread,
-  interPodAffinity,
-  nodeResourcesBalancedAllocation,
-  imageLocality,
-];
+export const plugins: Readonly<Record<string, PluginFactory>> = {
+  SchedulingGates: schedulingGates,
+  NodeUnschedulable: nodeUnschedulable,
+  NodeName: nodeName,
+  TaintToleration: taintToleration,
+  NodeAffinity: nodeAffinity,
+  NodePorts: nodePorts,
+  NodeResourcesFit: nodeResourcesFit,
+  VolumeRestrictions: volumeRestrictions,
+  NodeVolumeLimits: nodeVolumeLimits,
+  VolumeBinding: volumeBinding,
+  VolumeZone: volumeZone,
+  PodTopologySpread: podTopologySpread,
+  InterPodAffinity: interPodAffinity,
+  DefaultPreemption: defaultPreemption,
+  NodeResourcesBalancedAllocation: nodeResourcesBalancedAllocation,
+  ImageLocality: imageLocality,
+};
+
+/** Part of every profile upstream, and of this scheduler itself: naming them changes nothing. */
+export const builtIn: ReadonlySet<string> = new Set(['PrioritySort', 'DefaultBinder']);

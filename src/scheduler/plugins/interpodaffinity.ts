@@ -1,167 +1,162 @@
-import type { Pod, PodAffinityTerm, WeightedPodAffinityTerm } from '../../api/index.ts';
-import { labelSelectorAsSelector, type Selector } from '../../machinery/index.ts';
-import { type Cycle, maxScore, type Plugin } from '../framework.ts';
-import type { NodeInfo } from '../snapshot.ts';
-
-interface Term {
-  readonly topologyKey: string;
-  matches(pod: Pod): boolean;
-}
-
-interface State {
-  readonly affinity: Term[];
-  readonly antiAffinity: Term[];
-  /** For each term of the pod: `value of the topology label` → matching pods there. */
-  readonly near: Map<string, number>[];
-  readonly far: Map<string, number>[];
-  /** `key=value` pairs where running pods do not want this one. */
-  readonly unwelcome: Set<string>;
-}
+import type { Pod } from '../../api/index.ts';
+import { compileTerm, type Held, preferredTerms, requiredTerms, type Term } from '../affinityterms.ts';
+import { type Cycle, maxScore, type Plugin, type Rejection } from '../framework.ts';
+import type { NodeInfo } from '../nodeinfo.ts';
+import type { TopologyCounts } from '../topology.ts';
 
 const name = 'InterPodAffinity';
 
-export const interPodAffinity: Plugin = {
-  name,
-  weight: 2,
-  preFilter(cycle) {
-    const { pod, snapshot, state } = cycle;
-    const affinity = required(cycle, pod, 'podAffinity');
-    const antiAffinity = required(cycle, pod, 'podAntiAffinity');
-    const found: State = {
-      affinity,
-      antiAffinity,
-      near: affinity.map((term) => countMatching(snapshot.nodes, term)),
-      far: antiAffinity.map((term) => countMatching(snapshot.nodes, term)),
-      unwelcome: snapshot.podsWithAffinity === 0 ? new Set() : objections(cycle),
-    };
-    state.set(name, found);
-    return undefined;
-  },
-  filter({ pod, state }, { node }) {
-    const { affinity, antiAffinity, near, far, unwelcome } = state.get(name) as State;
-    const labels = node.metadata.labels ?? {};
-    const has = (counts: Map<string, number>, key: string) =>
-      labels[key] !== undefined && (counts.get(labels[key]) ?? 0) > 0;
-    if (affinity.length > 0) {
-      const satisfied = affinity.every((term, i) => has(near[i]!, term.topologyKey));
-      // the first of a group that wants to be together may go anywhere that has the label
-      const first =
-        near.every((counts) => counts.size === 0) &&
-        affinity.every((term) => labels[term.topologyKey] !== undefined && term.matches(pod));
-      if (!satisfied && !first) return { reason: "node(s) didn't match pod affinity rules", unresolvable: true };
-    }
-    if (antiAffinity.some((term, i) => has(far[i]!, term.topologyKey)))
-      return { reason: "node(s) didn't match pod anti-affinity rules" };
-    for (const pair of unwelcome) {
-      const split = pair.indexOf('=');
-      if (labels[pair.slice(0, split)] === pair.slice(split + 1))
-        return { reason: "node(s) didn't satisfy existing pods anti-affinity rules" };
-    }
-    return undefined;
-  },
-  preScore(cycle) {
-    const { pod, snapshot } = cycle;
-    const weights = new Map<string, number>();
-    const add = (node: NodeInfo, key: string, weight: number) => {
-      const value = node.node.metadata.labels?.[key];
-      if (value !== undefined) weights.set(`${key}=${value}`, (weights.get(`${key}=${value}`) ?? 0) + weight);
-    };
-    const own = [...preferred(cycle, pod, 'podAffinity', 1), ...preferred(cycle, pod, 'podAntiAffinity', -1)];
-    if (own.length === 0 && snapshot.podsWithAffinity === 0) return false;
-    for (const node of snapshot.nodes) {
-      if (own.length > 0)
-        for (const other of node.pods.values())
-          for (const { term, weight } of own) if (term.matches(other)) add(node, term.topologyKey, weight);
-      for (const other of node.withAffinity) {
-        for (const { term, weight } of [
-          ...preferred(cycle, other, 'podAffinity', 1),
-          ...preferred(cycle, other, 'podAntiAffinity', -1),
-        ])
-          if (term.matches(pod)) add(node, term.topologyKey, weight);
-        for (const term of required(cycle, other, 'podAffinity')) if (term.matches(pod)) add(node, term.topologyKey, 1);
+interface Counted {
+  readonly term: Term;
+  /** Pods that match, by domain. */
+  readonly counts: TopologyCounts;
+}
+
+/** What all pods of a class share. */
+interface Shared {
+  /** A pod counts when it matches all of the pod's affinity terms. */
+  readonly affinity: readonly Counted[];
+  readonly matchesItself: boolean;
+  readonly antiAffinity: readonly Counted[];
+  readonly preferred: readonly (Counted & { weight: number })[];
+  /** Terms of placed pods that mean this one; as of `version`. */
+  version: number;
+  forbids: readonly Held[];
+  wants: readonly Held[];
+  prefers: readonly Held[];
+}
+
+export interface InterPodAffinityArgs {
+  /** How much it counts that a placed pod requires to be near ones like this. */
+  hardPodAffinityWeight?: number;
+  ignorePreferredTermsOfExistingPods?: boolean;
+}
+
+const notNear: Rejection = { reason: "node(s) didn't match pod affinity rules", unresolvable: true };
+const tooNear: Rejection = { reason: "node(s) didn't match pod anti-affinity rules" };
+const unwelcome: Rejection = { reason: "node(s) didn't satisfy existing pods anti-affinity rules" };
+
+export const interPodAffinity = (args: InterPodAffinityArgs = {}): Plugin => {
+  const { hardPodAffinityWeight = 1, ignorePreferredTermsOfExistingPods: ignoreTheirs = false } = args;
+  return {
+    name,
+    weight: 2,
+    preFilter(cycle) {
+      const { affinity, antiAffinity, forbids } = sharedOf(cycle);
+      return affinity.length + antiAffinity.length + forbids.length === 0 ? 'skip' : undefined;
+    },
+    filter({ shared, pod }, node) {
+      const { affinity, antiAffinity, forbids, matchesItself } = shared.get(name) as Shared;
+      if (affinity.length > 0 && !isNear(affinity, matchesItself, node)) return notNear;
+      for (const { counts } of antiAffinity) if ((counts.domainOf(node)?.count ?? 0) > 0) return tooNear;
+      for (const { counts, term } of forbids)
+        if ((counts.domainOf(node)?.count ?? 0) > 0 && term.matches(pod)) return unwelcome;
+      return undefined;
+    },
+    preScore(cycle) {
+      const { preferred, prefers, wants } = sharedOf(cycle);
+      if (preferred.length > 0) return true;
+      if (ignoreTheirs) return false;
+      return prefers.length > 0 || (hardPodAffinityWeight > 0 && wants.length > 0);
+    },
+    score({ shared }, node) {
+      const { preferred, prefers, wants } = shared.get(name) as Shared;
+      let score = 0;
+      for (const { counts, weight } of preferred) score += weight * (counts.domainOf(node)?.count ?? 0);
+      for (const { counts } of prefers) score += counts.domainOf(node)?.count ?? 0;
+      if (hardPodAffinityWeight > 0)
+        for (const { counts } of wants) score += hardPodAffinityWeight * (counts.domainOf(node)?.count ?? 0);
+      return score;
+    },
+    normalize(_cycle, scores, _nodes, count) {
+      let lowest = scores[0]!;
+      let highest = lowest;
+      for (let i = 1; i < count; i++) {
+        if (scores[i]! < lowest) lowest = scores[i]!;
+        if (scores[i]! > highest) highest = scores[i]!;
       }
-    }
-    cycle.state.set(`${name}Score`, weights);
-    return weights.size > 0;
-  },
-  score({ state }, { node }) {
-    let score = 0;
-    for (const [pair, weight] of state.get(`${name}Score`) as Map<string, number>) {
-      const split = pair.indexOf('=');
-      if (node.metadata.labels?.[pair.slice(0, split)] === pair.slice(split + 1)) score += weight;
-    }
-    return score;
-  },
-  normalize(_cycle, scores) {
-    const highest = Math.max(...scores);
-    const lowest = Math.min(...scores);
-    for (let i = 0; i < scores.length; i++)
-      scores[i] = highest === lowest ? 0 : Math.floor((maxScore * (scores[i]! - lowest)) / (highest - lowest));
-  },
-  events: ['NodeAdd', 'NodeUpdate', 'PodAdd', 'PodUpdate', 'PodDelete'],
+      const range = highest - lowest;
+      for (let i = 0; i < count; i++)
+        scores[i] = range === 0 ? 0 : Math.floor((maxScore * (scores[i]! - lowest)) / range);
+    },
+    events: ['NodeAdd', 'NodeUpdate', 'PodAdd', 'PodUpdate', 'PodDelete', 'Namespace', 'SelfUpdate'],
+    helps(pod, event, old, object) {
+      if (event === 'PodAdd') return mayMean(pod, object as Pod, 'podAffinity');
+      if (event === 'PodDelete')
+        return mayMean(pod, old as Pod, 'podAntiAffinity') || requiredTerms(old as Pod, 'podAntiAffinity').length > 0;
+      return true;
+    },
+  };
 };
 
-function required(cycle: Cycle, pod: Pod, field: 'podAffinity' | 'podAntiAffinity'): Term[] {
-  const terms: PodAffinityTerm[] = pod.spec.affinity?.[field]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-  return terms.map((term) => termOf(cycle, pod, term));
-}
-
-function preferred(cycle: Cycle, pod: Pod, field: 'podAffinity' | 'podAntiAffinity', sign: 1 | -1) {
-  const terms: WeightedPodAffinityTerm[] =
-    pod.spec.affinity?.[field]?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-  return terms.map(({ podAffinityTerm, weight }) => ({
-    term: termOf(cycle, pod, podAffinityTerm),
-    weight: sign * weight,
-  }));
-}
-
-function termOf({ snapshot }: Cycle, pod: Pod, term: PodAffinityTerm): Term {
-  const labels = pod.metadata.labels ?? {};
-  const own = (keys: string[] | undefined, negate: boolean) =>
-    (keys ?? []).flatMap((key) =>
-      labels[key] === undefined ? [] : [{ key, operator: negate ? 'NotIn' : 'In', values: [labels[key]] }],
-    );
-  const selector = labelSelectorAsSelector(
-    term.labelSelector && {
-      ...term.labelSelector,
-      matchExpressions: [
-        ...(term.labelSelector.matchExpressions ?? []),
-        ...own(term.matchLabelKeys, false),
-        ...own(term.mismatchLabelKeys, true),
-      ] as never,
-    },
+/** Whether a term of the pod may be about the other: namespaces that are told by labels are taken for granted. */
+function mayMean(pod: Pod, other: Pod, field: 'podAffinity' | 'podAntiAffinity'): boolean {
+  return requiredTerms(pod, field).some(
+    (term) => term.namespaceSelector !== undefined || compileTerm(pod, term, () => ({})).matches(other),
   );
-  const namespaces = new Set<string>(term.namespaces ?? []);
-  const byLabels: Selector | undefined = term.namespaceSelector && labelSelectorAsSelector(term.namespaceSelector);
-  if (namespaces.size === 0 && byLabels === undefined) namespaces.add(pod.metadata.namespace!);
+}
+
+function isNear(affinity: readonly Counted[], matchesItself: boolean, node: NodeInfo): boolean {
+  let near = true;
+  for (const { counts, term } of affinity) {
+    if (node.labels[term.topologyKey] === undefined) return false;
+    if ((counts.domainOf(node)?.count ?? 0) === 0) near = false;
+  }
+  // the first of a group that wants to be together may go anywhere that has the labels
+  return near || (matchesItself && affinity.every(({ counts }) => counts.total === 0));
+}
+
+function sharedOf(cycle: Cycle): Shared {
+  const { shared, snapshot, pod } = cycle;
+  let found = shared.get(name) as Shared | undefined;
+  if (found === undefined) shared.set(name, (found = compile(cycle)));
+  if (found.version !== snapshot.heldTerms.version) {
+    found.version = snapshot.heldTerms.version;
+    const about = snapshot.heldTerms.about(pod);
+    found.forbids = about.filter((held) => held.kind === 'forbids');
+    found.wants = about.filter((held) => held.kind === 'wants');
+    found.prefers = about.filter((held) => held.kind === 'prefers');
+  }
+  return found;
+}
+
+function compile(cycle: Cycle): Shared {
+  const { pod, snapshot, shared } = cycle;
+  const dispose = shared.get('dispose') as (() => void)[];
+  const termOf = (from: Parameters<typeof compileTerm>[1]) => compileTerm(pod, from, snapshot.namespaceLabels);
+  const count = (term: Term, id: string, matches: (pod: Pod) => boolean): Counted => {
+    const fullId = `pods|${term.topologyKey}|${id}`;
+    const anchor = { namespace: term.namespace, label: pinned(term) };
+    const counting = () => ({ topologyKey: term.topologyKey, weigh: (one: Pod) => (matches(one) ? 1 : 0) });
+    const counts = snapshot.counts.take(fullId, anchor, counting);
+    dispose.push(() => snapshot.counts.giveBack(fullId));
+    return { term, counts };
+  };
+  const affinity = requiredTerms(pod, 'podAffinity').map(termOf);
+  const all = (one: Pod) => affinity.every((term) => term.matches(one));
+  const allId = affinity.map((term) => term.id).join('&');
+  const weighted = (field: 'podAffinity' | 'podAntiAffinity', sign: number) =>
+    preferredTerms(pod, field).map(({ podAffinityTerm, weight }) => {
+      const term = termOf(podAffinityTerm);
+      return { ...count(term, term.id, term.matches), weight: sign * weight };
+    });
   return {
-    topologyKey: term.topologyKey,
-    matches: (other) =>
-      selector.matches(other.metadata.labels ?? {}) &&
-      (namespaces.has(other.metadata.namespace!) ||
-        (byLabels?.matches(snapshot.namespaceLabels(other.metadata.namespace!)) ?? false)),
+    affinity: affinity.map((term) => count(term, allId, all)),
+    matchesItself: affinity.length > 0 && all(pod),
+    antiAffinity: requiredTerms(pod, 'podAntiAffinity')
+      .map(termOf)
+      .map((term) => count(term, term.id, term.matches)),
+    preferred: [...weighted('podAffinity', 1), ...weighted('podAntiAffinity', -1)],
+    version: -1,
+    forbids: [],
+    wants: [],
+    prefers: [],
   };
 }
 
-function countMatching(nodes: readonly NodeInfo[], term: Term): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { node, pods } of nodes) {
-    const value = node.metadata.labels?.[term.topologyKey];
-    if (value === undefined) continue;
-    for (const pod of pods.values())
-      if (pod.metadata.deletionTimestamp === undefined && term.matches(pod))
-        counts.set(value, (counts.get(value) ?? 0) + 1);
-  }
-  return counts;
-}
-
-function objections(cycle: Cycle): Set<string> {
-  const unwelcome = new Set<string>();
-  for (const { node, withAffinity } of cycle.snapshot.nodes)
-    for (const other of withAffinity)
-      for (const term of required(cycle, other, 'podAntiAffinity')) {
-        const value = node.metadata.labels?.[term.topologyKey];
-        if (value !== undefined && term.matches(cycle.pod)) unwelcome.add(`${term.topologyKey}=${value}`);
-      }
-  return unwelcome;
+/** A label that every pod has that the term selects. */
+function pinned({ selector }: Term): readonly [string, string] | undefined {
+  for (const { key, operator, values } of selector.requirements)
+    if ((operator === '=' || operator === '==' || operator === 'in') && values.length === 1) return [key, values[0]!];
+  return undefined;
 }

@@ -1,10 +1,11 @@
-import type { Plugin } from '../framework.ts';
+import type { Plugin, Rejection } from '../framework.ts';
 
-export const nodeName: Plugin = {
+const mismatch: Rejection = { reason: "node(s) didn't match the requested node name", unresolvable: true };
+
+export const nodeName = (): Plugin => ({
   name: 'NodeName',
-  filter: ({ pod }, node) =>
-    pod.spec.nodeName && pod.spec.nodeName !== node.name
-      ? { reason: "node(s) didn't match the requested node name", unresolvable: true }
-      : undefined,
+  local: true,
+  preFilter: ({ pod }) => (pod.spec.nodeName ? undefined : 'skip'),
+  filter: ({ pod }, node) => (pod.spec.nodeName === node.name ? undefined : mismatch),
   events: ['NodeAdd'],
-};
+});

@@ -1,24 +1,26 @@
-import type { Plugin } from '../framework.ts';
-import { hostPortsOf } from '../snapshot.ts';
+import type { Pod } from '../../api/index.ts';
+import type { Plugin, Rejection } from '../framework.ts';
+import { type HostPort, hostPortsOf } from '../nodeinfo.ts';
 
-function conflicts(port: string, held: ReadonlyMap<string, number>): boolean {
-  const [protocol, ip, number] = port.split('/');
-  if (held.has(port) || held.has(`${protocol}/0.0.0.0/${number}`)) return true;
-  if (ip !== '0.0.0.0') return false;
-  for (const other of held.keys()) if (other.startsWith(`${protocol}/`) && other.endsWith(`/${number}`)) return true;
-  return false;
+const anyAddress = '0.0.0.0';
+
+function conflicts(a: HostPort, b: HostPort): boolean {
+  return (
+    a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === anyAddress || b.ip === anyAddress)
+  );
 }
 
-export const nodePorts: Plugin = {
+function clash(wanted: readonly HostPort[], held: readonly HostPort[]): boolean {
+  return wanted.some((port) => held.some((other) => conflicts(port, other)));
+}
+
+const taken: Rejection = { reason: "node(s) didn't have free ports for the requested pod ports" };
+
+export const nodePorts = (): Plugin => ({
   name: 'NodePorts',
-  preFilter({ pod, state }) {
-    state.set('NodePorts', hostPortsOf(pod));
-    return undefined;
-  },
-  filter({ state }, node) {
-    const wanted = state.get('NodePorts') as string[];
-    if (wanted.length === 0 || !wanted.some((port) => conflicts(port, node.ports))) return undefined;
-    return { reason: "node(s) didn't have free ports for the requested pod ports" };
-  },
-  events: ['NodeAdd', 'PodDelete'],
-};
+  local: true,
+  preFilter: ({ pod }) => (hostPortsOf(pod).length === 0 ? 'skip' : undefined),
+  filter: ({ pod }, { ports }) => (clash(hostPortsOf(pod), ports) ? taken : undefined),
+  events: ['NodeAdd', 'NodeUpdate', 'PodDelete'],
+  helps: (pod, event, old) => event !== 'PodDelete' || clash(hostPortsOf(pod), hostPortsOf(old as Pod)),
+});
