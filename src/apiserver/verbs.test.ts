@@ -222,6 +222,9 @@ describe('verbs over HTTPS', () => {
     const metadata = { annotations: { note: 'for its ReplicaSets' } };
     const noted = (await door.ask('PATCH', `${deployments}/apart`, { body: { metadata }, headers: merge })).body;
     assert.equal(noted.metadata.generation, 3);
+    const told = { metadata: { annotations: { told: 'with the status' } }, status: { replicas: 6 } };
+    const annotated = (await door.ask('PATCH', `${deployments}/apart/status`, { body: told, headers: merge })).body;
+    assert.deepEqual([annotated.metadata.annotations.told, annotated.status.replicas], ['with the status', 6]);
   });
 
   test('scale is read, set and patched', async () => {

@@ -50,6 +50,7 @@ export function images(): string {
     { name: `${suite}/agnhost:2.55`, layers: agnhostImage, config: run },
     { name: `${suite}/busybox:1.37.0-1`, layers: [base], config: { Env: [path], Cmd: ['sh'] } },
     { name: `${suite}/busybox:1.36.1-1`, layers: [base], config: { Env: [path], Cmd: ['sh'] } },
+    { name: `${suite}/glibc-dns-testing:2.0.0`, layers: agnhostImage, config: { Env: [path], Cmd: ['bash'] } },
     { name: `${suite}/nonroot:1.5`, layers: agnhostImage, config: { ...run, User: '1234' } },
     { name: `${suite}/nautilus:1.8`, layers: picture('nautilus'), config: { ...run, Cmd: ['test-webserver'] } },
     { name: `${suite}/kitten:1.8`, layers: picture('kitten'), config: { ...run, Cmd: ['test-webserver'] } },
@@ -143,6 +144,7 @@ function debianTools(tree: string): void {
   linked(tree, '/usr/bin/curl', 'usr/bin/curl');
   linked(tree, '/usr/bin/ss', 'usr/bin/ss');
   linked(tree, '/bin/bash', 'usr/bin/bash');
+  linked(tree, '/usr/bin/getent', 'usr/bin/getent');
 }
 
 /** With the libraries that it is linked with, and the loader. */

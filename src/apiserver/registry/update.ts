@@ -240,7 +240,7 @@ async function writeOnce(
   const { kind } = served;
   keepSystemFields(current, next);
   const part = wanted.part ?? (call.subresource === 'status' ? 'status' : 'all');
-  if (part !== 'whole' && kind.subresources.status !== undefined) keepOtherPart(current, next, part);
+  if (part !== 'whole' && kind.subresources.status !== undefined) keepOtherPart(kind, current, next, part);
   kind.default?.(next);
   const through = part === 'whole' ? undefined : call.subresource;
   if (part !== 'status') kind.prepare?.(next, current, through);
@@ -349,7 +349,7 @@ function restore(
   else (to as any)[field] = value;
 }
 
-function keepOtherPart(current: AnyObject, next: AnyObject, part: 'status' | 'all'): void {
+function keepOtherPart(kind: Kind, current: AnyObject, next: AnyObject, part: 'status' | 'all'): void {
   if (part === 'all') {
     if (current.status === undefined) delete next.status;
     else next.status = cloneJson(current.status);
@@ -358,10 +358,32 @@ function keepOtherPart(current: AnyObject, next: AnyObject, part: 'status' | 'al
   for (const field of Object.keys(next)) if (field !== 'status' && field !== 'metadata') delete next[field];
   const { status: _, metadata, ...rest } = current;
   Object.assign(next, cloneJson(rest));
-  // a status writer may leave labels, annotations and the like as they are
   const { managedFields, resourceVersion } = next.metadata;
-  next.metadata = { ...cloneJson(metadata), managedFields, resourceVersion };
+  const kept = cloneJson(metadata);
+  if (keepsMetadata(kind)) next.metadata = { ...kept, managedFields, resourceVersion };
+  else if (kind.group === '' && kind.resource === 'pods') next.metadata.ownerReferences = kept.ownerReferences;
 }
+
+/** Whether who writes the status leaves labels, annotations and the like as they are; upstream decides it kind by kind. */
+function keepsMetadata(kind: Kind): boolean {
+  return (kind as { custom?: unknown }).custom !== undefined || statusAlone.has(`${kind.group}/${kind.resource}`);
+}
+
+const statusAlone = new Set([
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'certificates.k8s.io/podcertificaterequests',
+  'flowcontrol.apiserver.k8s.io/flowschemas',
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+  'internal.apiserver.k8s.io/storageversions',
+  'networking.k8s.io/servicecidrs',
+  ...['devicetaintrules', 'resourceclaims', 'resourcepoolstatusrequests'].map(
+    (resource) => `resource.k8s.io/${resource}`,
+  ),
+  'scheduling.k8s.io/podgroups',
+  'storage.k8s.io/volumeattachments',
+  'storagemigration.k8s.io/storageversionmigrations',
+]);
 
 function countGeneration(kind: Kind, current: AnyObject, next: AnyObject): void {
   if (!kind.countsGenerations) return;

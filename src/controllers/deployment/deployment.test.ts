@@ -190,3 +190,17 @@ test('events tell what was scaled', async () => {
   });
   assert.match(told.message!, /^Scaled up replica set web-[a-z0-9]+ from 0 to 3$/);
 });
+
+test('revisions are counted beyond what a number of JavaScript holds', async () => {
+  await using cluster = await release();
+  const set = (await setsOf(cluster))[0]!;
+  const annotations = { 'deployment.kubernetes.io/revision': '3546343826724305832' };
+  await cluster.client.patch(
+    replicaSets,
+    { name: set.metadata.name!, namespace: 'default' },
+    { type: 'merge', body: { metadata: { annotations } } },
+  );
+  await setImage(cluster, 'web:2');
+  const done = await complete(cluster);
+  assert.equal(done.metadata.annotations?.['deployment.kubernetes.io/revision'], '3546343826724305833');
+});

@@ -107,9 +107,9 @@ async function currentSet(
 ): Promise<ReplicaSet | undefined> {
   const { client, events } = context;
   const known = currentOf(deployment, sets);
-  const highest = Math.max(0, ...sets.filter((set) => set !== known).map(revisionOf));
+  const highest = greatest(sets.filter((set) => set !== known).map(revisionOf));
   if (known !== undefined) {
-    const revision = Math.max(highest + 1, revisionOf(known));
+    const revision = greatest([highest + 1n, revisionOf(known)]);
     const annotations = {
       ...known.metadata.annotations,
       ...copiedAnnotations(deployment),
@@ -130,7 +130,7 @@ async function currentSet(
     } as ReplicaSet);
   }
   const wanted = deployment.spec.replicas ?? 1;
-  const made = replicaSetFor(deployment, 0, highest + 1, wanted + boundsOf(deployment).surge);
+  const made = replicaSetFor(deployment, 0, highest + 1n, wanted + boundsOf(deployment).surge);
   made.spec!.replicas = newReplicas(deployment, [...sets, made], 0);
   try {
     const created = await client.create<ReplicaSet>(replicaSets, made);
@@ -176,7 +176,11 @@ async function collided(
   return undefined;
 }
 
-async function setRevision(deployment: Deployment, revision: number, { client }: ReconcileContext): Promise<void> {
+function greatest(revisions: readonly bigint[]): bigint {
+  return revisions.reduce((most, one) => (one > most ? one : most), 0n);
+}
+
+async function setRevision(deployment: Deployment, revision: bigint, { client }: ReconcileContext): Promise<void> {
   const { metadata } = deployment;
   if (metadata.annotations?.[revisionAnnotation] === String(revision)) return;
   const annotations = { ...metadata.annotations, [revisionAnnotation]: String(revision) };
@@ -231,7 +235,7 @@ async function cleanUp(
   const keep = deployment.spec.revisionHistoryLimit ?? 10;
   const empty = olds
     .filter((set) => replicasOf(set) === 0 && totalActual([set]) === 0 && set.metadata.deletionTimestamp === undefined)
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b));
+    .toSorted((a, b) => (revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0));
   for (const set of empty.slice(0, Math.max(0, empty.length - keep)))
     await client
       .delete(replicaSets, refOf(set), { preconditions: { uid: set.metadata.uid! } })

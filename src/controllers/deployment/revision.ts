@@ -17,8 +17,10 @@ const notCopied = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-export function revisionOf({ metadata }: { metadata: ReplicaSet['metadata'] }): number {
-  return Number(metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+/** Upstream counts in 64 bits. What is not a number counts as none. */
+export function revisionOf({ metadata }: { metadata: ReplicaSet['metadata'] }): bigint {
+  const text = metadata.annotations?.[revisionAnnotation] ?? '';
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
 
 /** The same template, whatever its hash label says. */
@@ -33,7 +35,7 @@ function withoutHash(template: PodTemplateSpec): unknown {
 }
 
 /** The ReplicaSet of a Deployment's present template, to be created. */
-export function replicaSetFor(deployment: Deployment, replicas: number, revision: number, most: number): ReplicaSet {
+export function replicaSetFor(deployment: Deployment, replicas: number, revision: bigint, most: number): ReplicaSet {
   const { spec, metadata, status } = deployment;
   const hash = hashOf(spec.template, status?.collisionCount);
   const template = cloneJson(spec.template);
