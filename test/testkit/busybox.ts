@@ -1,31 +1,33 @@
-/** A small image that the test makes itself: busybox under its usual names, as an archive that any engine could have written. */
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+/** A small image that the test makes itself: busybox under its usual names. */
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { imageArchive } from './archive.ts';
 
 const applets = [
   'sh',
   'cat',
   'echo',
   'env',
+  'grep',
   'hostname',
   'httpd',
   'id',
+  'kill',
   'ls',
   'mkdir',
   'nc',
   'nslookup',
   'ps',
   'sleep',
+  'tar',
   'test',
   'touch',
   'true',
   'wget',
 ];
 
-/** Returns the archive's file. */
-export function busyboxArchive(directory: string, name: string): string {
+/** A folder that holds busybox and the few files that programs expect. */
+export function busyboxTree(directory: string): string {
   const tree = join(directory, 'tree');
   for (const folder of ['bin', 'etc', 'tmp', 'www']) mkdirSync(join(tree, folder), { recursive: true });
   copyFileSync('/bin/busybox', join(tree, 'bin/busybox'));
@@ -33,20 +35,11 @@ export function busyboxArchive(directory: string, name: string): string {
   chmodSync(join(tree, 'www'), 0o777);
   for (const applet of applets) symlinkSync('busybox', join(tree, 'bin', applet));
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n');
-  execFileSync('tar', ['-C', tree, '-cf', join(directory, 'layer.tar'), '.']);
-  const digest = createHash('sha256')
-    .update(readFileSync(join(directory, 'layer.tar')))
-    .digest('hex');
-  const config = {
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-    os: 'linux',
-    config: { Env: ['PATH=/bin'], Cmd: ['/bin/sh'] },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
-  };
-  writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
-  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }];
-  writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
-  const archive = join(directory, 'busybox.tar');
-  execFileSync('tar', ['-C', directory, '-cf', archive, 'layer.tar', 'config.json', 'manifest.json']);
-  return archive;
+  return tree;
+}
+
+/** Returns the archive's file. */
+export function busyboxArchive(directory: string, name: string): string {
+  const config = { Env: ['PATH=/bin'], Cmd: ['/bin/sh'] };
+  return imageArchive(directory, { name, layers: [busyboxTree(directory)], config });
 }
