@@ -140,7 +140,7 @@ async function currentSet(
       'ScalingReplicaSet',
       `Scaled up replica set ${created.metadata.name} from 0 to ${replicasOf(created)}`,
     );
-    await setRevision(deployment, highest + 1, context);
+    await setRevision(deployment, highest + 1n, context);
     return created;
   } catch (error) {
     if (!isStatusError(error, 'AlreadyExists')) {
