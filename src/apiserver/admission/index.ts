@@ -6,6 +6,7 @@ import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/con
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
+import { podSecurity } from './podsecurity/index.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resourcequota.ts';
 import { runtimeClass } from './runtimeclass.ts';
@@ -21,6 +22,7 @@ export function admissionSteps(): AdmissionStep[] {
     limitRanger,
     serviceAccount,
     taintNodes,
+    podSecurity,
     priority,
     defaultTolerationSeconds,
     storageClass,

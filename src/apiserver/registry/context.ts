@@ -62,6 +62,8 @@ export interface ResourceCall {
   readonly userAgent: string;
   readonly signal?: AbortSignal;
   warn(message: string): void;
+  /** Adds to what is recorded of the request; absent: nothing is. */
+  annotate?(name: string, value: string): void;
 }
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
