@@ -84,7 +84,7 @@ test('logs come whole, by their last lines, with times, and within a number of b
   assert.equal(wrong.code, 400);
   assert.match(wrong.body, /tailLines/);
   const previous = await get(world, '/containerLogs/default/web/web?previous=true', served.certificates.client);
-  assert.match(previous.body, /previous terminated container \\"web\\" in pod \\"web\\" not found/);
+  assert.equal(previous.body, 'previous terminated container "web" in pod "web" not found');
 });
 
 test('a followed log goes on as it grows, and ends with the container', async (t) => {

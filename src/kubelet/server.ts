@@ -215,10 +215,11 @@ function statusOf(context: Context, error: unknown): StatusError {
   return StatusError.internal((error as Error).message);
 }
 
+/** In plain text: the API server makes a Status of it. */
 function refuse(context: Context, response: ServerResponse, error: unknown): void {
   const status = statusOf(context, error);
   if (response.headersSent) return void response.destroy();
-  response.writeHead(status.code, { 'content-type': 'application/json' }).end(JSON.stringify(status.toStatus()));
+  response.writeHead(status.code, { 'content-type': 'text/plain; charset=utf-8' }).end(status.message);
 }
 
 function refuseSocket(context: Context, socket: Duplex, error: Error): void {

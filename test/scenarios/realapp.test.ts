@@ -133,7 +133,7 @@ inside(import.meta.url, programs, 180, () => {
       assert.deepEqual(late.failures, [], 'the old release answers no more');
       await settle(load, 500);
       const releases = new Set([...load.bodies.get('/')!].map((line) => line.slice(0, 9)));
-      assert.deepEqual([...releases].sort(), ['release 1', 'release 2']);
+      assert.deepEqual([...releases].toSorted(), ['release 1', 'release 2']);
     });
 
     test('the API behind it rolls out under the same load', async () => {
@@ -201,6 +201,13 @@ inside(import.meta.url, programs, 180, () => {
       const name = redis!.metadata!.name!;
       assert.match(await kubectl(glass, 'logs', name), /Ready to accept connections/);
       assert.match(await kubectl(glass, 'logs', name, '--previous'), /crashed by signal: 11/);
+      const [front] = await podsOf(cluster, 'front');
+      const untouched = front!.metadata!.name!;
+      await assert.rejects(kubectl(glass, 'logs', untouched, '--previous'), (error: { stderr: string }) => {
+        const told = `Error from server (BadRequest): previous terminated container "nginx" in pod "${untouched}" not found`;
+        assert.equal(error.stderr.trim(), told);
+        return true;
+      });
       const fronts = await kubectl(glass, 'logs', '-l', 'app=front', '--tail=3', '--prefix');
       assert.match(fronts, /\[pod\/front-[\w-]+\/nginx\] .*"GET \/.* HTTP\/1\.1" 200 /);
       assert.equal((await kubectl(glass, 'exec', name, '--', 'redis-cli', 'get', 'hits')).trim(), String(hits));
@@ -211,10 +218,8 @@ inside(import.meta.url, programs, 180, () => {
       await kubectl(glass, 'cp', `${name}:/data/list`, `${file}.back`);
       assert.equal(readFileSync(`${file}.back`, 'utf8'), 'apples\npears\n');
 
-      const forward = spawn('kubectl', [
-        ...['--kubeconfig', glass.kubeconfig, '-n', namespace],
-        ...['port-forward', 'deployment/redis', ':6379'],
-      ]);
+      const args = ['--kubeconfig', glass.kubeconfig, '-n', namespace, 'port-forward', 'deployment/redis', ':6379'];
+      const forward = spawn('kubectl', args);
       let printed = '';
       forward.stdout.on('data', (chunk) => (printed += chunk));
       forward.stderr.on('data', (chunk) => (printed += chunk));
