@@ -44,6 +44,16 @@ test('the new set grows into the surge and no further', () => {
   }
 });
 
+test('the new set waits for an old one that has not seen yet that it is smaller', () => {
+  const old = set(8);
+  Object.assign(old.metadata, { uid: 'old', generation: 2 });
+  const sizes = (observedGeneration: number) => {
+    Object.assign(old.status!, { observedGeneration });
+    return newReplicas(rolling(10, 3, 2), [old, set(3)], 3);
+  };
+  assert.deepEqual([sizes(1), sizes(2)], [3, 5]);
+});
+
 test('old sets shrink only as far as enough pods stay available', () => {
   const sizes = (olds: ReplicaSet[], current: ReplicaSet) => [
     ...oldReplicas(rolling(10, 3, 2), olds, current).values(),

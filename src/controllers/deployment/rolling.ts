@@ -38,10 +38,15 @@ export const totalAvailable = (sets: readonly ReplicaSet[]): number => sum(sets,
 export function newReplicas(deployment: Deployment, sets: readonly ReplicaSet[], present: number): number {
   const wanted = deployment.spec.replicas ?? 1;
   if (deployment.spec.strategy?.type === 'Recreate') return wanted;
+  // a set that has not seen its new size yet may still be making pods for the old one
+  if (sets.some(isUnseen)) return Math.min(present, wanted);
   const room = wanted + boundsOf(deployment).surge - totalReplicas(sets);
   if (room <= 0 || present >= wanted) return Math.min(present, wanted);
   return present + Math.min(room, wanted - present);
 }
+
+const isUnseen = ({ metadata, status }: ReplicaSet): boolean =>
+  metadata.uid !== undefined && status?.observedGeneration !== metadata.generation;
 
 /** How many pods each old set should have now, given the new one. Unhealthy ones go first: they are missed by nobody. */
 export function oldReplicas(

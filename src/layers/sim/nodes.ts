@@ -127,7 +127,7 @@ export class SimulatedNodes {
   #lookAtAll(name: string): void {
     const { agent } = this.#nodes.get(name)!;
     for (const pod of this.#byNode(name)) agent.look(pod.metadata.uid!);
-    for (const { pod } of [...agent.machine.all()]) agent.look(pod.metadata.uid!);
+    for (const { pod } of agent.machine.all()) agent.look(pod.metadata.uid!);
   }
 
   #beat(node: SimNode, after: number): void {

@@ -66,10 +66,11 @@ export class PodAgent {
   }
 
   #tellRunning(pod: Pod, running: Running): void {
-    const { phase, podIP, containerStatuses } = pod.status ?? {};
-    const told =
-      phase === 'Running' && podIP === running.address && containerStatuses?.[0]?.restartCount === running.restarts;
-    if (told) return;
+    const { phase, podIP, containerStatuses, conditions } = pod.status ?? {};
+    // that its node was not heard of may have been held against it
+    const isReady = conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+    const isThis = podIP === running.address && containerStatuses?.[0]?.restartCount === running.restarts;
+    if (phase === 'Running' && isReady && isThis) return;
     const { clock, address } = this.#options;
     const at = { time: formatTime(clock.now()), address: running.address, hostAddress: address };
     this.#write(pod, runningStatus(pod, { ...at, restarts: running.restarts }));
