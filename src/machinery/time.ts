@@ -34,12 +34,22 @@ const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** A `Random` over any source of numbers in [0, 1). */
 export function randomFrom(next: () => number): Random {
-  const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('');
+  const word = () => Math.floor(next() * 2 ** 32);
   return {
     next,
-    uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-${'89ab'[Math.floor(next() * 4)]}${hex(3)}-${hex(12)}`,
+    uuid: () => uuidOf(word(), word(), word(), word()),
     suffix: (length) => Array.from({ length }, () => nameAlphabet[Math.floor(next() * nameAlphabet.length)]).join(''),
   };
+}
+
+const hexadecimal = Array.from({ length: 65_536 }, (_, n) => n.toString(16).padStart(4, '0'));
+
+/** Of 122 of these 128 bits: the others say that it is a version 4. */
+function uuidOf(a: number, b: number, c: number, d: number): string {
+  const version = hexadecimal[(b & 0x0fff) | 0x4000]!;
+  const variant = hexadecimal[((c >>> 16) & 0x3fff) | 0x8000]!;
+  const head = `${hexadecimal[a >>> 16]!}${hexadecimal[a & 0xffff]!}-${hexadecimal[b >>> 16]!}-${version}-${variant}`;
+  return `${head}-${hexadecimal[c & 0xffff]!}${hexadecimal[d >>> 16]!}${hexadecimal[d & 0xffff]!}`;
 }
 
 /** A `Random` that gives the same draws for the same seed (mulberry32). */
@@ -55,8 +65,17 @@ export function seededRandom(seed: number): Random {
 
 /** meta/v1 `Time`: RFC 3339 in UTC, whole seconds. */
 export function formatTime(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(milliseconds / 1000);
+  // most are asked for again and again: it is always now
+  if (second !== lastSecond) {
+    lastFormatted = `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastFormatted;
 }
+
+let lastSecond = Number.NaN;
+let lastFormatted = '';
 
 /** meta/v1 `MicroTime`: RFC 3339 in UTC, six decimals. */
 export function formatMicroTime(milliseconds: number): string {

@@ -1,5 +1,5 @@
 /** A pod gets its node, once. */
-import { cloneJson, formatTime, isObject, StatusError } from '../../machinery/index.ts';
+import { type AnyObject, formatTime, isObject, StatusError } from '../../machinery/index.ts';
 import { type Answer, change, type ResourceCall } from '../registry/index.ts';
 import type { SubresourceContext } from './context.ts';
 
@@ -15,6 +15,7 @@ export async function bind({ registry }: SubresourceContext, call: ResourceCall)
     { ...call, body: undefined, subresource: '' },
     {
       part: 'whole',
+      direct: true,
       make: (current) => {
         if (current.metadata.deletionTimestamp !== undefined)
           throw StatusError.conflict(
@@ -41,31 +42,32 @@ export async function bind({ registry }: SubresourceContext, call: ResourceCall)
             call.name,
             `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
           );
-        const next = cloneJson(current);
-        next.spec.nodeName = target.name;
-        Object.assign((next.metadata.annotations ??= {}), (body as any).metadata?.annotations);
-        if (Object.keys(next.metadata.annotations).length === 0) delete next.metadata.annotations;
-        const conditions = (next.status?.conditions ?? []).filter(
-          (one: { type: string }) => one.type !== 'PodScheduled',
-        );
-        next.status = {
-          ...next.status,
-          conditions: [
-            ...conditions,
-            {
-              type: 'PodScheduled',
-              status: 'True',
-              lastProbeTime: null,
-              lastTransitionTime: formatTime(registry.clock.now()),
-            },
-          ],
-        };
-        return next;
+        return bound(current, target.name, (body as any).metadata?.annotations, formatTime(registry.clock.now()));
       },
     },
   );
   return {
     code: 201,
     object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } as never,
+  };
+}
+
+/** Shares with `current` all that stays. */
+function bound(
+  current: AnyObject,
+  nodeName: string,
+  more: Record<string, string> | undefined,
+  time: string,
+): AnyObject {
+  const { annotations } = current.metadata;
+  const metadata = { ...current.metadata };
+  if (more !== undefined && Object.keys(more).length > 0) metadata.annotations = { ...annotations, ...more };
+  const others = (current.status?.conditions ?? []).filter((one: { type: string }) => one.type !== 'PodScheduled');
+  const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: time };
+  return {
+    ...current,
+    metadata,
+    spec: { ...current.spec, nodeName },
+    status: { ...current.status, conditions: [...others, scheduled] },
   };
 }
