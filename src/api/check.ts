@@ -2,7 +2,8 @@
 import { canonicalQuantity, cause, equalJson, isObject, type Schema, type StatusCause } from '../machinery/index.ts';
 import { formatProblem } from './formats.ts';
 
-type Rule = (value: unknown, path: string, causes: StatusCause[]) => void;
+/** `old` is what the value was before, where that can be told; `undefined` where it cannot. */
+type Rule = (value: unknown, path: string, causes: StatusCause[], old?: unknown) => void;
 /** A value is refused with at most so many causes. */
 const maxCauses = 100;
 
@@ -15,10 +16,19 @@ export function check(schema: Schema, value: unknown, path = ''): StatusCause[] 
   return causes.slice(0, maxCauses);
 }
 
+/** As `check`, but what was there before, unchanged, passes: a rule that was added later stops nobody from changing something else. */
+export function checkChange(schema: Schema, value: unknown, old: unknown, path = ''): StatusCause[] {
+  const causes = check(schema, value, path);
+  if (causes.length === 0 || old === undefined) return causes;
+  const left: StatusCause[] = [];
+  ruleOf(schema)(value, path, left, old);
+  return left.slice(0, maxCauses);
+}
+
 function ruleOf(schema: Schema): Rule {
   const known = compiled.get(schema);
   if (known) return known;
-  compiled.set(schema, (value, path, causes) => made(value, path, causes));
+  compiled.set(schema, (value, path, causes, old) => made(value, path, causes, old));
   const made = compile(schema);
   compiled.set(schema, made);
   return made;
@@ -29,12 +39,13 @@ function compile(schema: Schema): Rule {
   const rest = [scalarRule(schema), listRule(schema), objectRule(schema), combinationRule(schema)].filter(
     (rule) => rule !== undefined,
   );
-  return (value, path, causes) => {
+  return (value, path, causes, old) => {
     if (value === null && schema.nullable) return;
+    if (old !== undefined && equalJson(value, old)) return;
     const before = causes.length;
     type(value, path, causes);
     if (causes.length > before) return;
-    for (const rule of rest) rule(value, path, causes);
+    for (const rule of rest) rule(value, path, causes, old);
   };
 }
 
@@ -142,15 +153,27 @@ function listRule(schema: Schema): Rule | undefined {
   const { items, minItems, maxItems, uniqueItems, listType, listMapKeys } = schema;
   if (!items && minItems === undefined && maxItems === undefined && !uniqueItems) return undefined;
   const item = items && ruleOf(items);
-  return (value, path, causes) => {
+  const oldOf = listType === 'map' ? itemsByKey(listMapKeys ?? [], items) : undefined;
+  return (value, path, causes, old) => {
     if (!Array.isArray(value)) return;
     if (minItems !== undefined && value.length < minItems)
       causes.push(cause.invalid(path, value.length, `${path} in body should have at least ${minItems} items`));
     if (maxItems !== undefined && value.length > maxItems) causes.push(cause.tooMany(path, value.length, maxItems));
     if (item)
-      for (let i = 0; i < value.length && causes.length < maxCauses; i++) item(value[i], `${path}[${i}]`, causes);
+      for (let i = 0, was = oldOf?.(old); i < value.length && causes.length < maxCauses; i++)
+        item(value[i], `${path}[${i}]`, causes, was?.(value[i]));
     if (uniqueItems || listType === 'set') duplicates(value, (entry) => entry, path, causes);
     if (listType === 'map') duplicates(value, (entry) => keysOf(entry, listMapKeys ?? [], items), path, causes);
+  };
+}
+
+/** Finds, for items of a list now, what they were in the list before. */
+function itemsByKey(keys: readonly string[], items: Schema | undefined) {
+  const textOf = (item: unknown) => JSON.stringify(keysOf(item, keys, items));
+  return (old: unknown): ((item: unknown) => unknown) | undefined => {
+    if (!Array.isArray(old)) return undefined;
+    const byKey = new Map(old.map((item) => [textOf(item), item]));
+    return (item) => byKey.get(textOf(item));
   };
 }
 
@@ -174,8 +197,9 @@ function objectRule(schema: Schema): Rule | undefined {
   const any = properties || additionalProperties || required.length > 0 || schema.embeddedResource;
   if (!any && minProperties === undefined && maxProperties === undefined) return undefined;
   const others = additionalProperties && ruleOf(additionalProperties);
-  return (value, path, causes) => {
+  return (value, path, causes, before) => {
     if (!isObject(value)) return;
+    const old = isObject(before) ? before : undefined;
     const names = Object.keys(value);
     for (const name of required) if (value[name] === undefined) causes.push(cause.required(join(path, name)));
     if (schema.embeddedResource)
@@ -192,8 +216,8 @@ function objectRule(schema: Schema): Rule | undefined {
       const field = properties && Object.hasOwn(properties, name) ? properties[name] : undefined;
       // Published definitions are the decoder's.
       if (field?.ref !== undefined) continue;
-      if (field) ruleOf(field)(value[name], join(path, name), causes);
-      else others?.(value[name], join(path, name), causes);
+      if (field) ruleOf(field)(value[name], join(path, name), causes, old?.[name]);
+      else others?.(value[name], join(path, name), causes, old?.[name]);
     }
   };
 }
@@ -234,5 +258,5 @@ function combinationRule({ allOf, anyOf, oneOf, not }: Schema): Rule | undefined
 function together(rules: Rule[]): Rule | undefined {
   if (rules.length === 0) return undefined;
   if (rules.length === 1) return rules[0];
-  return (value, path, causes) => rules.forEach((rule) => rule(value, path, causes));
+  return (value, path, causes, old) => rules.forEach((rule) => rule(value, path, causes, old));
 }

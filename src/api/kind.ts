@@ -9,6 +9,18 @@ export interface Subresource {
   readonly verbs: readonly Verb[];
 }
 
+/** What is said of a custom resource only. */
+export interface CustomFacts {
+  /** The definition's own schema, as it is published; undefined when it has none. */
+  readonly props: unknown;
+  /** Simple paths such as `.spec.replicas`, of what its Scale shows. */
+  readonly scale?: { readonly spec: string; readonly status: string; readonly selector?: string };
+  /** Told to everybody who uses this version. */
+  readonly warning?: string;
+  /** Tells this revision of the definition from others: what was read with it need not be read again. */
+  readonly revision: string;
+}
+
 /** A column of `kubectl get`. `priority` 0 is always shown, others with `-o wide`. */
 export interface Column<T> {
   readonly name: string;
@@ -22,6 +34,10 @@ export interface Column<T> {
 
 export interface Kind<T extends AnyObject = any> extends Resource<T> {
   readonly singular: string;
+  /** What a list of them is; absent: the kind and `List`. */
+  readonly listKind?: string;
+  /** Absent: a built-in kind. */
+  readonly custom?: CustomFacts;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly verbs: readonly Verb[];
@@ -38,6 +54,8 @@ export interface Kind<T extends AnyObject = any> extends Resource<T> {
   default?(object: T): void;
   /** Drops or sets what a writer may not choose (other than `status`, which the server keeps apart), in place. */
   prepare?(object: T, old: T | undefined, subresource?: string): void;
+  /** When it is asked to go for the first time: what must happen before it does, in place. Its `deletionTimestamp` is set. */
+  prepareDelete?(object: T): void;
   /**
    * Rules beyond the schema. `old` on update. `subresource` is the one that is written through (`''`: the object itself); absent,
    * what any of them may change passes.

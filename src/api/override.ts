@@ -6,6 +6,7 @@ export interface Override<T = any> extends Partial<Pick<Kind, 'nameRule' | 'coun
   selectableFields?: Record<string, (object: T) => string>;
   default?(object: T): void;
   prepare?(object: T, old: T | undefined, subresource?: string): void;
+  prepareDelete?(object: T): void;
   validate?(object: T, old: T | undefined, subresource?: string): StatusCause[];
   columns?: readonly Column<any>[];
 }

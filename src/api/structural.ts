@@ -32,24 +32,44 @@ export function prune(schema: Schema, value: unknown, onUnknown: (path: string) 
 
 const typeFields = new Set(['apiVersion', 'kind', 'metadata']);
 
-/** Fills absent fields with the schema's defaults, in place; null where the schema does not allow it counts as absent. */
+/**
+ * Fills absent fields with the schema's defaults, in place. Null where the schema does not allow it counts as absent: it becomes the default, and
+ * goes from objects where there is none.
+ */
 export function fillDefaults(schema: Schema, value: unknown): void {
   if (schema.ref !== undefined) return;
   if (Array.isArray(value)) {
-    if (schema.items) for (const item of value) fillDefaults(schema.items, item);
+    if (schema.items) fillItems(schema.items, value);
     return;
   }
   if (!isObject(value)) return;
-  for (const [name, field] of Object.entries(schema.properties ?? {})) {
-    const absent = value[name] === undefined || (value[name] === null && !field.nullable);
+  const { properties, additionalProperties } = schema;
+  for (const name in properties) {
+    const field = properties[name]!;
+    const given = value[name];
+    const absent = given === undefined || (given === null && !field.nullable);
     if (absent && field.default !== undefined) value[name] = cloneJson(field.default);
+    else if (absent && given === null) delete value[name];
     if (value[name] !== undefined) fillDefaults(field, value[name]);
   }
-  if (!schema.additionalProperties) return;
+  if (!additionalProperties) return;
   for (const name of Object.keys(value)) {
-    if (schema.properties && Object.hasOwn(schema.properties, name)) continue;
-    const { default: fill, nullable } = schema.additionalProperties;
-    if (value[name] === null && !nullable && fill !== undefined) value[name] = cloneJson(fill);
-    fillDefaults(schema.additionalProperties, value[name]);
+    if (properties && Object.hasOwn(properties, name)) continue;
+    const { default: fill, nullable } = additionalProperties;
+    if (value[name] === null && !nullable && !additionalProperties.preserveUnknownFields) {
+      if (fill === undefined) {
+        delete value[name];
+        continue;
+      }
+      value[name] = cloneJson(fill);
+    }
+    fillDefaults(additionalProperties, value[name]);
+  }
+}
+
+function fillItems(schema: Schema, items: unknown[]): void {
+  for (const [i, item] of items.entries()) {
+    if (item === null && !schema.nullable && schema.default !== undefined) items[i] = cloneJson(schema.default);
+    fillDefaults(schema, items[i]);
   }
 }

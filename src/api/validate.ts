@@ -1,6 +1,6 @@
 /** One way to read, default and check an object, whether its schema is a published definition or a custom resource's. */
 import type { Schema, StatusCause } from '../machinery/index.ts';
-import { check } from './check.ts';
+import { checkChange } from './check.ts';
 import { DecodeError, decoderOf } from './decode.ts';
 import { fillDefaults, prune } from './structural.ts';
 
@@ -12,8 +12,11 @@ export interface Validator {
   take(value: unknown, onUnknown?: (path: string) => void): string | undefined;
   /** Fills the defaults that a custom resource's schema names, in place. Built-in kinds do it in `Kind.default`. */
   fill(value: unknown): void;
-  /** What breaks the schema's rules (422 Invalid). For custom resources: built-in kinds have `Kind.validate`. */
-  check(value: unknown, path?: string): StatusCause[];
+  /**
+   * What breaks the schema's rules (422 Invalid). For custom resources: built-in kinds have `Kind.validate`. With `old`, what was there before passes
+   * where it is unchanged.
+   */
+  check(value: unknown, path?: string, old?: unknown): StatusCause[];
 }
 
 const validators = new WeakMap<Schema, Validator>();
@@ -38,6 +41,6 @@ function makeValidator(schema: Schema): Validator {
       }
     },
     fill: (value) => fillDefaults(schema, value),
-    check: (value, path) => check(schema, value, path),
+    check: (value, path, old) => checkChange(schema, value, old, path),
   };
 }

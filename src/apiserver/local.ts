@@ -16,7 +16,7 @@ import {
   watch,
 } from './registry/index.ts';
 import type { RequestInfo, RequestOptions, RequestVerb, User } from './request.ts';
-import { listMeta } from './respond.ts';
+import { listKindOf, listMeta } from './respond.ts';
 import { callOf, perform } from './verbs.ts';
 
 export interface LocalRequest {
@@ -117,7 +117,7 @@ export class LocalServer {
     const { kind } = call.served;
     const items = list.entries.map((entry) => fromStored(call.served, entry.object));
     return {
-      kind: `${kind.kind}List`,
+      kind: listKindOf(kind),
       apiVersion: apiVersionOf(kind),
       metadata: listMeta(list),
       items,

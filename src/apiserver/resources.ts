@@ -1,7 +1,21 @@
 /** What is served: every built-in kind, and the kinds that custom resource definitions add while the server runs. */
 import type { Kind } from '../api/index.ts';
-import { apiVersionOf } from '../machinery/index.ts';
-import { type Caches, type ResourceCache, root } from './cache/index.ts';
+import { type AnyObject, apiVersionOf } from '../machinery/index.ts';
+import { type CacheEntry, type Caches, type ResourceCache, root } from './cache/index.ts';
+
+/** How what is stored of a custom resource looks in one of its versions, as its definition is now. */
+export interface View {
+  /** The entry as this version has it: the same one, if that is how it is stored. What `ready` has not looked at may throw. */
+  of(entry: CacheEntry): CacheEntry;
+  /** To be awaited before `of`; undefined: nothing to wait for. Rejects when the objects cannot be converted. */
+  ready(entries: readonly CacheEntry[]): Promise<void> | undefined;
+  /** Whether conversion asks somebody else, so that `of` needs `ready`. */
+  readonly asks: boolean;
+  /** What is to be stored of an object of this version. It is kept, and not to be changed any more. */
+  toStored(object: AnyObject): AnyObject | Promise<AnyObject>;
+  /** Whether the entry would be stored differently today. */
+  stale(entry: CacheEntry): boolean;
+}
 
 /** One resource of one version, and where its objects are kept. All versions of a resource share the place. */
 export interface ServedResource {
@@ -11,6 +25,10 @@ export interface ServedResource {
   readonly prefix: string;
   /** The version objects are kept in; the same object as `kind` unless this is another version of it. */
   readonly stored: Kind;
+  /** Of custom resources. */
+  readonly view?: View;
+  /** Why nothing can be created at present, where that is so. */
+  readonly closed?: string;
 }
 
 export function keyFor(served: ServedResource, namespace: string, name: string): string {
@@ -34,20 +52,26 @@ export class Resources {
     for (const kind of kinds) this.add(kind, storageKindOf(kind, kinds));
   }
 
-  add(kind: Kind, stored: Kind = kind): ServedResource {
-    const group = kind.group === '' ? 'core' : kind.group;
-    const place = storedAs[`${group}/${kind.resource}`] ?? `${group}/${kind.resource}`;
-    const keeps = kind.verbs.includes('get') || kind.verbs.includes('list');
-    const served: ServedResource = {
-      kind,
-      apiVersion: apiVersionOf(kind),
-      prefix: keeps ? `${root}${place}/` : '',
-      stored,
-    };
+  add(kind: Kind, stored: Kind = kind, more: Pick<ServedResource, 'view' | 'closed'> = {}): ServedResource {
+    const served = this.describe(kind, stored, more);
     this.#byPath.set(`${kind.group}/${kind.version}/${kind.resource}`, served);
     this.#byKind.set(`${served.apiVersion}/${kind.kind}`, served);
     this.generation++;
     return served;
+  }
+
+  /** As `add` would have it, and not served. */
+  describe(kind: Kind, stored: Kind, more: Pick<ServedResource, 'view' | 'closed'> = {}): ServedResource {
+    const group = kind.group === '' ? 'core' : kind.group;
+    const place = storedAs[`${group}/${kind.resource}`] ?? `${group}/${kind.resource}`;
+    const keeps = kind.verbs.includes('get') || kind.verbs.includes('list');
+    return {
+      kind,
+      apiVersion: apiVersionOf(kind),
+      prefix: keeps ? `${root}${place}/` : '',
+      stored,
+      ...more,
+    };
   }
 
   remove(group: string, version: string, resource: string): void {

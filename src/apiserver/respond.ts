@@ -1,10 +1,11 @@
 /** Writes answers down: objects, lists, tables, watches, errors. What is already bytes is passed on as it is. */
 import { dump as toYaml } from 'js-yaml';
+import type { Kind } from '../api/index.ts';
 import { type AnyObject, apiVersionOf, type Status, type StatusError } from '../machinery/index.ts';
 import type { Body, Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, type Representation } from './publish/negotiate.ts';
-import { type Answer, fromStored, type ListAnswer, type ResourceCall } from './registry/index.ts';
+import { type Answer, fromStored, isDirect, type ListAnswer, type ResourceCall } from './registry/index.ts';
 
 export interface Reply {
   readonly code: number;
@@ -32,7 +33,7 @@ export function answerReply(
   include: IncludeObject,
 ): Reply {
   const { entry } = answer;
-  const direct = entry !== undefined && call.served.stored === call.served.kind;
+  const direct = entry !== undefined && isDirect(call.served);
   if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: entry.bytes };
   const object = entry === undefined ? (answer.object as AnyObject) : fromStored(call.served, entry.object);
   const isStatus = object.kind === 'Status' && object.apiVersion === 'v1';
@@ -58,9 +59,9 @@ export function listReply(
 ): Reply {
   const { served } = call;
   const metadata = listMeta(list);
-  const direct = served.stored === served.kind;
+  const direct = isDirect(served);
   if (direct && as.as === 'object' && as.mediaType === 'application/json') {
-    const head = `{"kind":"${served.kind.kind}List","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+    const head = `{"kind":"${listKindOf(served.kind)}","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
     return { code: 200, headers: jsonHeaders, body: joined(Buffer.from(head), list) };
   }
   const objects = list.entries.map((entry) => fromStored(served, entry.object));
@@ -84,7 +85,11 @@ export function listMeta({ revision, continue: next, remaining }: ListAnswer): R
 
 export function listOf(call: ResourceCall, items: readonly AnyObject[], metadata: Record<string, unknown>): AnyObject {
   const { kind } = call.served;
-  return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata, items } as unknown as AnyObject;
+  return { kind: listKindOf(kind), apiVersion: apiVersionOf(kind), metadata, items } as unknown as AnyObject;
+}
+
+export function listKindOf(kind: Kind): string {
+  return kind.listKind ?? `${kind.kind}List`;
 }
 
 /** One buffer for short lists; for long ones pieces, each made when the client has taken the one before. */

@@ -49,6 +49,11 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
     throw StatusError.noSuchPath();
   if (info.subresource === '' && !(served.kind.verbs as readonly string[]).includes(verb))
     throw StatusError.methodNotAllowed(served.kind, verb);
+  if (served.kind.custom?.warning !== undefined) input.warn(served.kind.custom.warning);
+  if (served.kind.custom !== undefined && input.patchType === 'strategic')
+    throw StatusError.unsupportedMediaType(
+      'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+    );
   if (verb === 'create' && info.name !== '' && info.subresource === '')
     throw StatusError.methodNotAllowed(served.kind, 'create with a name in the path');
   if ((verb === 'update' || verb === 'patch') && info.name === '')

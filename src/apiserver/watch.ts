@@ -7,7 +7,7 @@ import type { Random } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, type Representation } from './publish/negotiate.ts';
-import { bookmarkOf, eventOf, frameOf, type Registry, type ResourceCall, type Seen, watch } from './registry/index.ts';
+import { bookmarkOf, eventOf, frameOf, isDirect, type Registry, type ResourceCall, type Seen, watch } from './registry/index.ts';
 
 /** Bytes that may wait for a reader before it is taken for dead. */
 const pendingLimit = 64 * 1024 * 1024;
@@ -33,7 +33,7 @@ export async function serveWatch(
   let live = undefined as ((bytes: Buffer) => void) | undefined;
   const early: Buffer[] = [];
   let finish = () => {};
-  const plain = as === json && call.served.stored === call.served.kind;
+  const plain = as === json && isDirect(call.served);
   let columnsSent = false;
   const write = (seen: readonly Seen[], frames: () => Buffer) => {
     const bytes = plain ? frames() : Buffer.concat(seen.map((one) => line(one)));

@@ -80,6 +80,18 @@ export class Caches {
     else this.#early.get(prefix)?.push(...events);
   }
 
+  /** Ends the watches of a resource: what they show is not what is served any more. */
+  endWatches(prefix: string): void {
+    const cache = this.#caches.get(prefix);
+    if (cache instanceof ResourceCache) cache.end();
+  }
+
+  /** Forgets a resource that is served no more. */
+  drop(prefix: string): void {
+    this.endWatches(prefix);
+    this.#caches.delete(prefix);
+  }
+
   close(): void {
     this.#watch.cancel();
     for (const cache of this.#caches.values()) if (cache instanceof ResourceCache) cache.end();

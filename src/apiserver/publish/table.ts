@@ -15,7 +15,7 @@ export function tableOf(
   const columns = withColumns
     ? kind.columns.map(({ name, type, format, description, priority }) => ({
         name,
-        type: type === 'date' ? 'string' : type,
+        type: type === 'date' && kind.custom === undefined ? 'string' : type,
         format: format ?? (name === 'Name' ? 'name' : ''),
         description: description ?? '',
         priority: priority ?? 0,

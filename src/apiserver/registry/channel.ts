@@ -3,7 +3,8 @@
  * connections, what happens in quick succession is gathered, so that the work for each is done once a moment and not once an event.
  */
 import type { Clock, Timer } from '../../machinery/index.ts';
-import { type CacheEntry, type CacheEvent, deletedEntry, type ResourceCache } from '../cache/index.ts';
+import { CacheEntry, type CacheEvent, deletedEntry, type ResourceCache } from '../cache/index.ts';
+import type { View } from '../resources.ts';
 import type { Selection } from './selection.ts';
 
 export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -12,7 +13,16 @@ export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED';
 export interface Seen {
   readonly type: WatchType;
   readonly entry: CacheEntry;
+  /** Absent also where the entry is not seen as it is stored. */
   readonly event: CacheEvent | undefined;
+}
+
+/** What of a resource a channel is about. */
+export interface Scope {
+  readonly prefix: string;
+  readonly selection: Selection;
+  /** Of custom resources: how their version sees them. */
+  readonly view?: View;
 }
 
 export interface Watcher {
@@ -31,27 +41,45 @@ export class Channel {
   readonly #hasty = new Set<Watcher>();
   readonly #patient = new Set<Watcher>();
   readonly #stop: () => void;
-  readonly #prefix: string;
-  readonly #selection: Selection;
+  readonly #scope: Scope;
   readonly #clock: Clock;
   #gathered: Seen[] = [];
   #pause: Timer | undefined;
 
-  constructor(cache: ResourceCache, prefix: string, selection: Selection, clock: Clock) {
-    this.#prefix = prefix;
-    this.#selection = selection;
+  constructor(cache: ResourceCache, scope: Scope, clock: Clock) {
+    this.#scope = scope;
     this.#clock = clock;
     this.#stop = cache.listen({
       onEvents: (events) => this.#take(events),
-      onEnd: () => {
-        this.flush();
-        for (const watcher of [...this.#hasty, ...this.#patient]) watcher.onEnd();
-      },
+      onEnd: () => this.#end(),
     });
   }
 
+  /** Batches that wait for a conversion, in order. */
+  #waiting: Promise<void> | undefined;
+
   #take(events: readonly CacheEvent[]): void {
-    const seen = seenOf(events, this.#prefix, this.#selection);
+    const { view, prefix } = this.#scope;
+    if (view?.asks !== true) return this.#give(seenOf(events, this.#scope));
+    const mine = events.filter(({ entry }) => entry.key.startsWith(prefix));
+    if (mine.length === 0) return;
+    const entries = mine.flatMap(({ entry, previous }) => (previous === undefined ? [entry] : [entry, previous]));
+    const ready = view.ready(entries) ?? Promise.resolve();
+    this.#waiting = (this.#waiting ?? Promise.resolve()).then(() =>
+      ready.then(
+        () => this.#give(seenOf(mine, this.#scope)),
+        // who misses an event has to start anew
+        () => this.#end(),
+      ),
+    );
+  }
+
+  #end(): void {
+    this.flush();
+    for (const watcher of [...this.#hasty, ...this.#patient]) watcher.onEnd();
+  }
+
+  #give(seen: readonly Seen[]): void {
     if (seen.length === 0) return;
     give(this.#hasty, seen);
     if (this.#patient.size === 0) return;
@@ -104,14 +132,27 @@ function give(watchers: ReadonlySet<Watcher>, seen: readonly Seen[]): void {
 }
 
 /** What a watcher of this selection sees of a batch: an object that begins to match is added, one that ceases is deleted. */
-export function seenOf(events: readonly CacheEvent[], prefix: string, selection: Selection): Seen[] {
+export function seenOf(events: readonly CacheEvent[], { prefix, selection, view }: Scope): Seen[] {
   const seen: Seen[] = [];
   for (const event of events) {
     if (!event.entry.key.startsWith(prefix)) continue;
     const type = typeOf(event, selection);
-    if (type !== undefined) seen.push({ type, entry: type === 'DELETED' ? lastOf(event) : event.entry, event });
+    if (type === undefined) continue;
+    const stored = type === 'DELETED' ? lastOf(event) : event.entry;
+    const entry = view === undefined ? stored : viewOf(view, event, stored);
+    seen.push({ type, entry, event: entry === stored ? event : undefined });
   }
   return seen;
+}
+
+/** Of what is gone from a selection only what it was has been converted. */
+function viewOf(view: View, event: CacheEvent, stored: CacheEntry): CacheEntry {
+  if (!view.asks || stored === event.entry) return view.of(stored);
+  const { object } = view.of(event.previous!);
+  return new CacheEntry(stored.key, stored.revision, undefined, {
+    ...object,
+    metadata: { ...object.metadata, resourceVersion: String(stored.revision) },
+  });
 }
 
 /** Of an object that is gone, or gone from the selection: what it was before, at the revision of the event. */

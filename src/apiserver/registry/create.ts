@@ -3,7 +3,7 @@ import { type AnyObject, formatTime, StatusError, validateObjectMeta } from '../
 import { storedBytes } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
 import { type Answer, type Registry, type ResourceCall } from './context.ts';
-import { fromStored, toStored } from './convert.ts';
+import { entryAs, isDirect, objectAs, toStored } from './convert.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields } from './manage.ts';
 import type { Claim } from './services/index.ts';
@@ -11,7 +11,9 @@ import type { Claim } from './services/index.ts';
 const generateAttempts = 8;
 
 export async function create(registry: Registry, call: ResourceCall): Promise<Answer> {
-  const { kind } = call.served;
+  const { kind, closed } = call.served;
+  if (closed !== undefined)
+    throw new StatusError('MethodNotAllowed', closed, { group: kind.group, kind: kind.resource });
   const object = decode(kind, call.body, call);
   const { metadata } = object;
   checkNamespace(call, object);
@@ -81,7 +83,7 @@ async function write(
   const { served } = call;
   const { metadata } = object;
   const name = metadata.name ?? '';
-  const kept = toStored(served, object);
+  const kept = await toStored(served, object);
   const key = keyFor(served, metadata.namespace ?? '', name);
   const cache = await registry.resources.cache(served);
   const result = await registry.store.txn({
@@ -91,9 +93,10 @@ async function write(
   if (!result.ok && result.entries[0] === undefined) return undefined;
   if (!result.ok) throw existsError(call, cache.entries.get(key)?.object, name);
   const entry = cache.entries.get(key);
-  if (served.stored === served.kind && entry?.revision === result.revision) return { code: 201, entry };
-  metadata.resourceVersion = String(result.revision);
-  return { code: 201, object: fromStored(served, kept) };
+  if (isDirect(served) && entry?.revision === result.revision)
+    return { code: 201, entry: await entryAs(served, entry) };
+  kept.metadata.resourceVersion = String(result.revision);
+  return { code: 201, object: await objectAs(served, kept) };
 }
 
 /** Sets what only the server says. */

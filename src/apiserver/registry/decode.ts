@@ -1,5 +1,5 @@
 /** From what a client sent to an object of a kind: checked, pruned, defaulted. */
-import { DecodeError, decoderOf, type Kind } from '../../api/index.ts';
+import { DecodeError, decoderOf, type Kind, validatorOf } from '../../api/index.ts';
 import { type AnyObject, apiVersionOf, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
 import type { ResourceCall } from './context.ts';
 
@@ -19,18 +19,27 @@ export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObjec
       `the object provided is a ${body.apiVersion} ${body.kind}; a ${apiVersion} ${kind.kind} is expected here`,
     );
   const unknown: string[] = [];
-  try {
-    decoderOf(kind.schema)(body, (path) => unknown.push(path));
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
+  const problem = take(kind, body, (path) => unknown.push(path));
+  if (problem !== undefined)
     throw StatusError.badRequest(
-      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`,
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${problem}`,
     );
-  }
   const { duplicates = [] } = call;
   if (unknown.length > 0 || duplicates.length > 0) tellOf(unknown, duplicates, call);
   body.metadata ??= {};
   return body as AnyObject;
+}
+
+/** Answers what makes it unreadable. */
+function take(kind: Kind, body: unknown, onUnknown: (path: string) => void): string | undefined {
+  if (kind.custom !== undefined) return validatorOf(kind.schema).take(body, onUnknown);
+  try {
+    decoderOf(kind.schema)(body, onUnknown);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DecodeError) return error.message;
+    throw error;
+  }
 }
 
 function tellOf(unknown: readonly string[], duplicates: readonly string[], call: DecodeContext): void {

@@ -5,7 +5,7 @@ import { type CacheEntry, storedBytes } from '../cache/index.ts';
 import type { RequestOptions } from '../request.ts';
 import { keyFor } from '../resources.ts';
 import type { Answer, Registry, ResourceCall } from './context.ts';
-import { fromStored } from './convert.ts';
+import { entryAs, fromStored, objectAs } from './convert.ts';
 import { list } from './read.ts';
 import { isFinished } from './update.ts';
 
@@ -20,9 +20,11 @@ export async function remove(registry: Registry, call: ResourceCall): Promise<An
   for (;;) {
     const entry = cache.entries.get(key);
     if (entry === undefined) throw StatusError.notFound(served.kind, call.name);
-    const current = fromStored(served, entry.object);
+    const current = fromStored(served, (await entryAs(served, entry)).object);
     checkPreconditions(call, current);
-    await registry.admission.validate({ registry, call, operation: 'DELETE', object: undefined, old: current });
+    const request = { registry, call, operation: 'DELETE' as const, object: undefined, old: current };
+    await registry.admission.admit(request);
+    await registry.admission.validate(request);
     const answer = await removeOnce(registry, call, key, entry);
     if (answer !== undefined) return answer;
   }
@@ -40,8 +42,9 @@ async function removeOnce(
   const finalizersChanged = setPropagation(kind, next, options);
   const graceChanged = setDeletion(registry, kind, next, options);
   const goesAway = isFinished(kind, next);
-  if (!goesAway && !finalizersChanged && !graceChanged) return { code: 200, object: fromStored(served, entry.object) };
-  if (options.dryRun) return goesAway ? gone(kind, next) : { code: 200, object: fromStored(served, next) };
+  if (!goesAway && !finalizersChanged && !graceChanged)
+    return { code: 200, object: await objectAs(served, entry.object) };
+  if (options.dryRun) return goesAway ? gone(kind, next) : { code: 200, object: await objectAs(served, next) };
   const result = await registry.store.txn({
     compare: [{ key, modRevision: entry.revision }],
     writes: goesAway
@@ -51,7 +54,7 @@ async function removeOnce(
   if (!result.ok) return undefined;
   if (goesAway) return gone(kind, next);
   const code = options.propagationPolicy === 'Foreground' || options.propagationPolicy === 'Orphan' ? 202 : 200;
-  return { code, object: fromStored(served, next) };
+  return { code, object: await objectAs(served, next) };
 }
 
 function gone(kind: Kind, object: AnyObject): Answer {
@@ -85,6 +88,7 @@ function setDeletion(registry: Registry, kind: Kind, object: AnyObject, options:
   metadata.deletionTimestamp = formatTime(registry.clock.now() + grace * 1000);
   metadata.deletionGracePeriodSeconds = grace;
   if (kind.countsGenerations || metadata.generation !== undefined) metadata.generation = (metadata.generation ?? 0) + 1;
+  kind.prepareDelete?.(object);
   if (kind.kind === 'Namespace' && kind.group === '') object.status = { ...object.status, phase: 'Terminating' };
   return true;
 }

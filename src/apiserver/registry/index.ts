@@ -7,7 +7,7 @@ export { create } from './create.ts';
 export { remove, removeCollection } from './delete.ts';
 export { entryOf, get, list, type ListAnswer } from './read.ts';
 export { change, patch, update } from './update.ts';
-export { fromStored } from './convert.ts';
+export { fromStored, isDirect } from './convert.ts';
 export { firstAddress } from './services/cidr.ts';
 export { type AddressPlace, ServiceRegistry, type ServiceRanges } from './services/index.ts';
 export { frameOf, type Seen, type Watcher } from './channel.ts';

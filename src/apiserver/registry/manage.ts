@@ -22,9 +22,11 @@ export function ownFields(registry: Registry, call: ResourceCall, object: AnyObj
 
 const status: FieldsV1 = { 'f:status': {} };
 const spec: FieldsV1 = { 'f:spec': {} };
+const specAndMetadata: FieldsV1 = { 'f:metadata': {}, 'f:spec': {} };
 
 /** What a writer of this endpoint cannot set, and so comes to own nothing of. */
 export function resetFieldsOf(kind: Kind, subresource: string): FieldsV1 | undefined {
   if (kind.subresources.status === undefined) return undefined;
-  return subresource === 'status' ? spec : status;
+  if (subresource !== 'status') return status;
+  return kind.custom === undefined ? spec : specAndMetadata;
 }

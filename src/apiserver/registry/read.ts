@@ -4,6 +4,7 @@ import { CompactedError, FutureRevisionError } from '../../store/index.ts';
 import { CacheEntry, endOf, type ResourceCache } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
 import { stampedBytes } from '../cache/entry.ts';
+import { entriesAs, entryAs } from './convert.ts';
 import type { Answer, Registry, ResourceCall } from './context.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
@@ -20,7 +21,7 @@ export async function entryOf(
   const cache = await registry.resources.cache(call.served);
   const entry = cache.entries.get(keyFor(call.served, call.namespace, call.name));
   if (entry === undefined) throw StatusError.notFound(call.served.kind, call.name);
-  return entry;
+  return entryAs(call.served, entry);
 }
 
 /** A list before it is written down: entries in order, at a revision. */
@@ -63,7 +64,13 @@ export async function list(registry: Registry, call: ResourceCall): Promise<List
     ? await entriesAt(registry, start, endOf(prefix), revision, options.continue)
     : cache.entries.range(start, endOf(prefix));
   const read = revision > 0 ? revision : at;
-  return page(source, selection, limit, prefix, read);
+  if (call.served.view === undefined) return page(source, selection, limit, prefix, read);
+  if (selection.everything) {
+    const answer = page(source, selection, limit, prefix, read);
+    return { ...answer, entries: await entriesAs(call.served, answer.entries) };
+  }
+  // a selector may look at what conversion makes of the objects
+  return page(await entriesAs(call.served, [...source]), selection, limit, prefix, read);
 }
 
 function page(

@@ -31,9 +31,14 @@ export function selectionOf(call: Pick<ResourceCall, 'served' | 'options' | 'nam
   return {
     everything,
     key: everything ? '' : `${labelSelector ?? ''}\n${fieldSelector ?? ''}\n${name}`,
-    matches: everything ? () => true : (entry) => matchesObject(entry.object),
+    matches: everything ? () => true : (entry) => matchesObject(objectOf(call.served, entry)),
     matchesObject,
   };
+}
+
+/** Selectable fields of custom resources are those of the version asked for. */
+function objectOf({ view }: ResourceCall['served'], entry: CacheEntry): AnyObject {
+  return view === undefined ? entry.object : view.of(entry).object;
 }
 
 function labelsOf(text: string): Selector | undefined {

@@ -18,7 +18,7 @@ import {
 import { type CacheEntry, storedBytes } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
 import { type Answer, fieldManagerOf, type Registry, type ResourceCall } from './context.ts';
-import { fromStored, toStored } from './convert.ts';
+import { entryAs, fromStored, isDirect, objectAs, toStored } from './convert.ts';
 import { checkNamespace, create } from './create.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields, resetFieldsOf } from './manage.ts';
@@ -52,7 +52,7 @@ export async function update(registry: Registry, call: ResourceCall): Promise<An
     );
   if (call.subresource === '' && createsOnUpdate(kind) && !metadata.resourceVersion && !(await exists(registry, call)))
     return createInstead(registry, call);
-  if (!metadata.resourceVersion && conditional.has(`${kind.group}/${kind.resource}`) && (await exists(registry, call)))
+  if (!metadata.resourceVersion && isConditional(kind) && (await exists(registry, call)))
     throw StatusError.invalid(kind, call.name, [
       cause.invalid('metadata.resourceVersion', '', 'must be specified for an update'),
     ]);
@@ -100,6 +100,10 @@ const conditional = new Set([
   ),
   'storagemigration.k8s.io/storageversionmigrations',
 ]);
+
+function isConditional(kind: Kind): boolean {
+  return kind.custom !== undefined || conditional.has(`${kind.group}/${kind.resource}`);
+}
 
 /** Who may only update may not create by it. */
 async function createInstead(registry: Registry, call: ResourceCall): Promise<Answer> {
@@ -215,7 +219,8 @@ export async function change(registry: Registry, call: ResourceCall, wanted: Cha
   for (let attempt = 1; ; attempt++) {
     const entry = cache.entries.get(key);
     if (entry === undefined) throw StatusError.notFound(served.kind, call.name);
-    const current = fromStored(served, entry.object);
+    const seen = await entryAs(served, entry);
+    const current = fromStored(served, seen.object);
     const next = wanted.make(current);
     const unconditional =
       !next.metadata.resourceVersion || next.metadata.resourceVersion === current.metadata.resourceVersion;
@@ -225,12 +230,19 @@ export async function change(registry: Registry, call: ResourceCall, wanted: Cha
     }
     const answer = wanted.direct
       ? await writeDirect(registry, call, key, entry, next)
-      : await writeOnce(registry, call, wanted, key, entry, current, next);
+      : await writeOnce(registry, call, wanted, key, { entry, seen, current }, next);
     if (answer !== undefined) return answer;
     const insists =
       call.verb === 'update' && isObject(call.body) && !!(call.body as AnyObject).metadata?.resourceVersion;
     if (insists || attempt === attempts) throw StatusError.conflict(served.kind, call.name, modified);
   }
+}
+
+/** What is there now: as it is stored, and in the version asked for. */
+interface Current {
+  entry: CacheEntry;
+  seen: CacheEntry;
+  current: AnyObject;
 }
 
 /** Undefined: somebody else wrote first. */
@@ -239,8 +251,7 @@ async function writeOnce(
   call: ResourceCall,
   wanted: Change,
   key: string,
-  entry: CacheEntry,
-  current: AnyObject,
+  { entry, seen, current }: Current,
   next: AnyObject,
 ): Promise<Answer | undefined> {
   const { served } = call;
@@ -251,12 +262,13 @@ async function writeOnce(
   kind.default?.(next);
   const through = part === 'whole' ? undefined : call.subresource;
   if (part !== 'status') kind.prepare?.(next, current, through);
-  countGeneration(kind, current, next);
+  if (part !== 'status') countGeneration(kind, current, next);
   ownFields(registry, call, next, current);
   await registry.admission.admit({ registry, call, operation: 'UPDATE', object: next, old: current });
-  if (equalExceptTimes(current, next)) {
-    if (call.options.dryRun || served.stored !== kind) return { code: 200, object: current };
-    return { code: 200, entry };
+  if (kind.custom !== undefined) kind.default?.(next);
+  if (equalExceptTimes(current, next) && served.view?.stale(entry) !== true) {
+    if (call.options.dryRun || !isDirect(served)) return { code: 200, object: current };
+    return { code: 200, entry: seen };
   }
   refuse(kind, call.name, [
     ...validateObjectMeta(next.metadata, { namespaced: kind.namespaced, nameRule: kind.nameRule }),
@@ -301,7 +313,7 @@ async function put(
   claim: Claim,
 ): Promise<Answer | undefined> {
   const { served } = call;
-  const kept = toStored(served, next);
+  const kept = await toStored(served, next);
   const result = await registry.store.txn({
     compare: [{ key, modRevision: entry.revision }, ...claim.compare],
     writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
@@ -309,9 +321,10 @@ async function put(
   if (!result.ok) return undefined;
   const cache = await registry.resources.cache(served);
   const written = cache.entries.get(key);
-  if (served.stored === served.kind && written?.revision === result.revision) return { code: 200, entry: written };
+  if (isDirect(served) && written?.revision === result.revision)
+    return { code: 200, entry: await entryAs(served, written) };
   kept.metadata.resourceVersion = String(result.revision);
-  return { code: 200, object: fromStored(served, kept) };
+  return { code: 200, object: await objectAs(served, kept) };
 }
 
 /** The last finalizer of an object that is being deleted has gone: so does the object. */
@@ -384,7 +397,7 @@ function keepOtherPart(kind: Kind, current: AnyObject, next: AnyObject, part: 's
 
 /** Whether who writes the status leaves labels, annotations and the like as they are; upstream decides it kind by kind. */
 function keepsMetadata(kind: Kind): boolean {
-  return (kind as { custom?: unknown }).custom !== undefined || statusAlone.has(`${kind.group}/${kind.resource}`);
+  return kind.custom !== undefined || statusAlone.has(`${kind.group}/${kind.resource}`);
 }
 
 const statusAlone = new Set([
@@ -405,9 +418,11 @@ const statusAlone = new Set([
 
 function countGeneration(kind: Kind, current: AnyObject, next: AnyObject): void {
   if (!kind.countsGenerations) return;
-  const { metadata: _a, status: _b, ...before } = current;
-  const { metadata: _c, status: _d, ...after } = next;
-  if (!equalJson(before, after)) next.metadata.generation = (current.metadata.generation ?? 0) + 1;
+  // the status of a custom resource without a status subresource is a field like others
+  const all = kind.custom !== undefined && kind.subresources.status === undefined;
+  const contentOf = ({ metadata: _, status, ...rest }: AnyObject) => (all ? { ...rest, status } : rest);
+  if (!equalJson(contentOf(current), contentOf(next)))
+    next.metadata.generation = (current.metadata.generation ?? 0) + 1;
 }
 
 /** Whether only the times of managed fields differ: then nothing is written. */

@@ -22,6 +22,25 @@ export const customResourceDefinition: Override<CustomResourceDefinition> = {
     const storedVersions = stored === undefined || before.includes(stored) ? before : [...before, stored];
     object.status = { ...(old ? object.status : {}), storedVersions };
   },
+  prepareDelete(object) {
+    const { metadata } = object;
+    const finalizer = 'customresourcecleanup.apiextensions.k8s.io';
+    if (!metadata.finalizers?.includes(finalizer)) metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
+    const others = (object.status?.conditions ?? []).filter(({ type }) => type !== 'Terminating');
+    object.status = {
+      ...object.status,
+      conditions: [
+        ...others,
+        {
+          lastTransitionTime: metadata.deletionTimestamp,
+          message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+          reason: 'InstanceDeletionPending',
+          status: 'True',
+          type: 'Terminating',
+        },
+      ],
+    };
+  },
   validate: (object, old) => [
     ...validateSpec(object),
     ...validateStored(object),
