@@ -4,7 +4,7 @@
  * reads time and chance from what it is given, and listens only where it is told to.
  */
 import { kinds, kubernetesVersion } from '../api/index.ts';
-import type { AnyObject, Clock, Random } from '../machinery/index.ts';
+import { type AnyObject, type Clock, type Random, StatusError } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
@@ -13,6 +13,7 @@ import { Rbac } from './authz/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
+import { followDefinitions } from './crd/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
 import { keepHouse } from './housekeeping.ts';
 import { LocalServer } from './local.ts';
@@ -72,6 +73,12 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   };
   await bootstrap(registry, options.serviceCIDR);
   await repairAddresses(registry);
+  const definitions = await followDefinitions({
+    registry,
+    clock,
+    webhooks: () => Promise.reject(StatusError.internal('conversion webhooks are not there yet')),
+    failed: (error) => options.failed(error, ''),
+  });
 
   const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
@@ -119,6 +126,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     local: (user, userAgent) => new LocalServer(serving, user, userAgent),
     async close() {
       stopHousekeeping();
+      definitions.close();
       caches.close();
       await Promise.all(doors.map((door) => door.close()));
     },
