@@ -32,10 +32,13 @@ export interface GlassOptions {
   usersKubeconfig?: string;
   /** Further ones for `up`. */
   args?: readonly string[];
+  /** Where its folders are made; absent: where temporary files go. */
+  within?: string;
 }
 
-export async function startGlass({ runtime, uid, usersKubeconfig, args: further = [] }: GlassOptions): Promise<Glass> {
-  const home = mkdtempSync(join(tmpdir(), 'glass-test-'));
+export async function startGlass(options: GlassOptions): Promise<Glass> {
+  const { runtime, uid, usersKubeconfig, args: further = [], within = tmpdir() } = options;
+  const home = mkdtempSync(join(within, 'glass-test-'));
   const directory = join(home, 'cluster');
   const kubeconfig = usersKubeconfig === undefined ? join(home, 'kubeconfig') : join(home, 'home/.kube/config');
   mkdirSync(join(home, 'home/.kube'), { recursive: true });
