@@ -19,6 +19,7 @@ import { keepHouse } from './housekeeping.ts';
 import { LocalServer } from './local.ts';
 import { Metrics } from './metrics.ts';
 import { type NodeCredentials, NodeProxy } from './nodeproxy.ts';
+import { Proxy } from './proxy/index.ts';
 import { Paths } from './paths.ts';
 import { OpenApi } from './publish/openapi.ts';
 import type { Registry, ServiceRanges } from './registry/index.ts';
@@ -104,6 +105,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     verbs: { registry, tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
     nodes: options.nodes && new NodeProxy(registry, options.nodes),
+    proxy: new Proxy(registry, options.nodes),
     metrics,
     clock,
     random,

@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
-import { type AnyObject, StatusError } from '../machinery/index.ts';
+import { type AnyObject, type Clock, StatusError } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
 import { lookup } from './admission/lookup.ts';
 import { entryOf, type Registry, type ResourceCall } from './registry/index.ts';
@@ -45,20 +45,7 @@ export class NodeProxy {
     const answer = await this.#ask(target, exchange);
     const headers = { 'Content-Type': answer.headers['content-type'] ?? 'text/plain' };
     if (answer.statusCode !== 200) return this.#refusal(answer, exchange);
-    const sink = exchange.stream(200, headers);
-    answer.on('data', (bytes: Buffer) => {
-      sink.write(bytes);
-      if (sink.pending > 1 << 20) {
-        answer.pause();
-        const wait = this.#registry.clock.every(10, () => {
-          if (sink.pending > 1 << 18 && !exchange.signal.aborted) return;
-          wait.cancel();
-          answer.resume();
-        });
-      }
-    });
-    answer.on('end', () => sink.end());
-    answer.on('error', () => sink.destroy());
+    pour(this.#registry.clock, answer, exchange, 200, headers);
     exchange.signal.addEventListener('abort', () => answer.destroy(), { once: true });
   }
 
@@ -140,7 +127,7 @@ export class NodeProxy {
   }
 }
 
-function addressOf(node: AnyObject): string {
+export function addressOf(node: AnyObject): string {
   const addresses: { type: string; address: string }[] = node.status?.addresses ?? [];
   for (const type of ['InternalIP', 'ExternalIP', 'Hostname']) {
     const found = addresses.find((one) => one.type === type);
@@ -196,7 +183,7 @@ function upgradeRequest(exchange: Exchange, target: Target): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function join(a: Duplex, b: Duplex): void {
+export function join(a: Duplex, b: Duplex): void {
   a.pipe(b);
   b.pipe(a);
   const end = () => {
@@ -207,6 +194,29 @@ function join(a: Duplex, b: Duplex): void {
     side.on('error', end);
     side.on('close', end);
   }
+}
+
+/** Hands on an answer as it comes, no faster than the client takes it. */
+export function pour(
+  clock: Clock,
+  answer: IncomingMessage,
+  exchange: Exchange,
+  code: number,
+  headers: Record<string, string>,
+): void {
+  const sink = exchange.stream(code, headers);
+  answer.on('data', (bytes: Buffer) => {
+    sink.write(bytes);
+    if (sink.pending <= 1 << 20) return;
+    answer.pause();
+    const wait = clock.every(10, () => {
+      if (sink.pending > 1 << 18 && !exchange.signal.aborted) return;
+      wait.cancel();
+      answer.resume();
+    });
+  });
+  answer.on('end', () => sink.end());
+  answer.on('error', () => sink.destroy());
 }
 
 function unreachable(target: Target, error: Error): StatusError {

@@ -12,6 +12,7 @@ import { json, representationOf } from './publish/negotiate.ts';
 import type { IncludeObject } from './publish/table.ts';
 import type { ResourceCall } from './registry/index.ts';
 import { duplicatesIn } from './text.ts';
+import { Proxy } from './proxy/index.ts';
 import { optionsFromQuery, type RequestInfo, type RequestOptions, type User } from './request.ts';
 import { answerReply, listOf, listReply, replyOf, send, statusReply } from './respond.ts';
 import { callOf, perform, type VerbContext } from './verbs.ts';
@@ -22,6 +23,7 @@ export interface Serving {
   readonly verbs: VerbContext;
   readonly paths: Paths;
   readonly nodes: NodeProxy | undefined;
+  readonly proxy: Proxy;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -70,6 +72,7 @@ async function resource(
     await nodesOf(serving).serve(call, exchange);
     return 200;
   }
+  if (Proxy.isFor(call)) return serving.proxy.serve(call, info.rest, exchange);
   const include = includeOf(exchange.query.get('includeObject'));
   if (call.verb === 'watch') {
     serving.metrics.longRunning(info.resource, 'watch', 1);
@@ -98,6 +101,9 @@ async function readCall(
   user: User,
   warnings: string[],
 ): Promise<ResourceCall> {
+  // its method, body and query are the target's
+  if (info.subresource === 'proxy' && info.group === '')
+    return callOf(serving.verbs.registry.resources, { info, user, options: {}, userAgent: '', warn: () => {} });
   const contentType = header(exchange.headers, 'content-type');
   const { method } = exchange;
   const isPatch = method === 'PATCH';
@@ -161,13 +167,14 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
       subject: exchange.subject,
     };
     const { user, info } = await pass(asked, serving.chain);
-    if (!conversations.has(info.subresource) || info.resource !== 'pods')
+    if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
       throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
     // a WebSocket begins with a GET, and yet it acts
-    require(serving.chain, user, { ...info, verb: 'create' });
+    if (info.subresource !== 'proxy') require(serving.chain, user, { ...info, verb: 'create' });
     const options = {};
     const call = callOf(serving.verbs.registry.resources, { info, user, options, userAgent: '', warn: () => {} });
-    await nodesOf(serving).upgrade(call, exchange, socket, head);
+    if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, socket, head);
+    else await nodesOf(serving).upgrade(call, exchange, socket, head);
   } catch (error) {
     const { body, code } = statusReply(toStatus(serving, error));
     const bytes = body as Buffer;

@@ -116,7 +116,11 @@ function busybox(tree: string): void {
     mkdirSync(join(tree, folder), { recursive: true });
   put(tree, '/bin/busybox', 'bin/busybox');
   const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n');
-  for (const applet of applets) if (applet !== 'busybox') symlinkSync('busybox', join(tree, 'bin', applet));
+  for (const applet of applets)
+    if (!['busybox', 'sh'].includes(applet)) symlinkSync('busybox', join(tree, 'bin', applet));
+  // Debian's busybox shell drops variables that are not names of the shell's; the suite's does not
+  linked(tree, '/bin/bash', 'bin/bash');
+  symlinkSync('bash', join(tree, 'bin/sh'));
   chmodSync(join(tree, 'tmp'), 0o1777);
   const users = ['root:x:0:0:root:/root:/bin/sh', 'user-defined-in-image:x:1000:1000::/home:/bin/sh'];
   const groups = ['root:x:0:', 'user-defined-in-image:x:1000:', 'group-defined-in-image:x:50000:user-defined-in-image'];
@@ -143,7 +147,6 @@ function debianTools(tree: string): void {
   linked(tree, join(root, 'bin/nc.openbsd'), 'usr/bin/nc');
   linked(tree, '/usr/bin/curl', 'usr/bin/curl');
   linked(tree, '/usr/bin/ss', 'usr/bin/ss');
-  linked(tree, '/bin/bash', 'usr/bin/bash');
   linked(tree, '/usr/bin/getent', 'usr/bin/getent');
 }
 
