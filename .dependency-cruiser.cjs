@@ -33,10 +33,14 @@ module.exports = {
     },
     {
       name: 'one-door',
-      comment: 'enter a part by its index.ts',
+      comment:
+        'enter a part by its index.ts; machinery/cel has one of its own, so that only who compiles expressions loads it',
       severity: 'error',
       from: { path: '^src/([^/]+)/', pathNot: tests },
-      to: { path: `^src/(${all.join('|')})/`, pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '\\.suite\\.ts$'] },
+      to: {
+        path: `^src/(${all.join('|')})/`,
+        pathNot: ['^src/$1/', '^src/([^/]+|machinery/cel)/index\\.ts$', '\\.suite\\.ts$'],
+      },
     },
     {
       name: 'machinery-is-pure',

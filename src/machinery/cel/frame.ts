@@ -1,0 +1,17 @@
+import { BudgetExceeded } from './failure.ts';
+
+/** What one evaluation works on. */
+export interface Frame {
+  /** Variables by number: those of the environment that the expression names, then those of its loops. */
+  readonly slots: unknown[];
+  cost: number;
+  readonly limit: number;
+}
+
+export type Run = (frame: Frame) => unknown;
+
+/** Adds what may be much, and stops the evaluation beyond its limit. */
+export function charge(frame: Frame, cost: number): void {
+  frame.cost += cost;
+  if (frame.cost > frame.limit) throw new BudgetExceeded();
+}

@@ -1,0 +1,26 @@
+/**
+ * The Common Expression Language as Kubernetes 1.36 uses it: rules of custom resources, admission policies, match conditions,
+ * authentication and authorization rules, device selectors. `compile` once, `evaluate` often: an expression becomes closures
+ * that read plain JSON objects as they are. Integers have 64 bits and never lose any, regular expressions are RE2's and take
+ * time in proportion to their text, costs are counted as upstream counts them, and an evaluation stops at its limit.
+ *
+ * It does no I/O and knows no kind. Callers say which variables there are, bring the authorizer, keep the budget of a request
+ * and word the refusal. This folder is a door of its own, so that who compiles no expression loads none of it.
+ */
+export {
+  compile,
+  type Compilation,
+  type Evaluation,
+  matchConditionsBudget,
+  perCallLimit,
+  type Program,
+  type Refusal,
+  requestBudget,
+} from './program.ts';
+export { Environment, type EnvironmentOptions, type Library } from './environment.ts';
+export { overload, type Overload } from './overload.ts';
+export { kubernetesEnvironment, standardEnvironment } from './environments.ts';
+export { formatIssues, type Issue } from './source.ts';
+export * from './types.ts';
+export { Double, Duration, none, Opaque, Optional, StructValue, Timestamp, Uint } from './values.ts';
+export { Regex, RegexError, regexOf } from './regex/index.ts';
