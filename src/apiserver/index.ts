@@ -4,7 +4,7 @@
  * reads time and chance from what it is given, and listens only where it is told to.
  */
 import { kinds, kubernetesVersion } from '../api/index.ts';
-import { type AnyObject, type Clock, type Random, StatusError } from '../machinery/index.ts';
+import type { AnyObject, Clock, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
@@ -13,7 +13,7 @@ import { Rbac } from './authz/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
-import { followDefinitions } from './crd/index.ts';
+import { conversionBy, followDefinitions } from './crd/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
 import { keepHouse } from './housekeeping.ts';
 import { LocalServer } from './local.ts';
@@ -26,6 +26,7 @@ import type { Registry, ServiceRanges } from './registry/index.ts';
 import { Resources } from './resources.ts';
 import { serve, serveUpgrade, type Serving } from './serve.ts';
 import type { User } from './request.ts';
+import { WebhookClient } from './webhooks/index.ts';
 
 export interface ApiserverOptions extends ServiceRanges {
   readonly store: Store;
@@ -61,11 +62,12 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const rbac = new Rbac(rbacCaches.objects);
   rbacCaches.onChange(() => rbac.invalidate());
   const services = await followServices(resources, options, options);
+  const webhooks = new WebhookClient();
   const registry: Registry = {
     store,
     caches,
     resources,
-    admission: admissionOf(admissionSteps()),
+    admission: admissionOf(admissionSteps({ webhooks })),
     services,
     clock,
     random,
@@ -77,7 +79,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const definitions = await followDefinitions({
     registry,
     clock,
-    webhooks: () => Promise.reject(StatusError.internal('conversion webhooks are not there yet')),
+    webhooks: conversionBy(webhooks, registry),
     failed: (error) => options.failed(error, ''),
   });
 
@@ -129,6 +131,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     async close() {
       stopHousekeeping();
       definitions.close();
+      webhooks.close();
       caches.close();
       await Promise.all(doors.map((door) => door.close()));
     },

@@ -15,6 +15,7 @@ import { duplicatesIn } from './text.ts';
 import { Proxy } from './proxy/index.ts';
 import { optionsFromQuery, type RequestInfo, type RequestOptions, type User } from './request.ts';
 import { answerReply, listOf, listReply, replyOf, send, statusReply } from './respond.ts';
+import { admittedToConnect } from './subresources/admitted.ts';
 import { callOf, perform, type VerbContext } from './verbs.ts';
 import { serveWatch } from './watch.ts';
 
@@ -69,6 +70,7 @@ async function resource(
   const as = representationOf(header(exchange.headers, 'accept'));
   const call = await readCall(serving, exchange, info, user, warnings);
   if (conversations.has(call.subresource) && call.served.kind.kind === 'Pod') {
+    await admittedToConnect(registry, call, exchange.query);
     await nodesOf(serving).serve(call, exchange);
     return 200;
   }
@@ -173,6 +175,7 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
     if (info.subresource !== 'proxy') require(serving.chain, user, { ...info, verb: 'create' });
     const options = {};
     const call = callOf(serving.verbs.registry.resources, { info, user, options, userAgent: '', warn: () => {} });
+    await admittedToConnect(serving.verbs.registry, call, exchange.query);
     if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, socket, head);
     else await nodesOf(serving).upgrade(call, exchange, socket, head);
   } catch (error) {

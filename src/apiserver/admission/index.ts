@@ -3,6 +3,7 @@
  * upstream's: first all that change, then all that only refuse.
  */
 import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/context.ts';
+import type { WebhookClient } from '../webhooks/index.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
@@ -13,10 +14,17 @@ import { runtimeClass } from './runtimeclass.ts';
 import { serviceAccount } from './serviceaccount.ts';
 import { storageClass } from './storageclass.ts';
 import { taintNodes } from './taintnodes.ts';
+import { mutatingWebhooks } from './webhooks/mutating.ts';
+import { validatingWebhooks } from './webhooks/validating.ts';
 import { rbacEscalation } from './rbacescalation.ts';
 
+/** What steps reach beyond the server with. */
+export interface AdmissionMeans {
+  readonly webhooks: WebhookClient;
+}
+
 /** For one server: some steps remember what they wait for. */
-export function admissionSteps(): AdmissionStep[] {
+export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
   return [
     namespaceLifecycle,
     limitRanger,
@@ -28,6 +36,8 @@ export function admissionSteps(): AdmissionStep[] {
     storageClass,
     runtimeClass,
     rbacEscalation,
+    mutatingWebhooks(webhooks),
+    validatingWebhooks(webhooks),
     // the last, so that nothing is counted that is refused
     resourceQuota(),
   ];
@@ -47,7 +57,14 @@ export function admissionOf(list: readonly AdmissionStep[]): Admission {
     return found;
   };
   return {
-    admit: (request) => run(stepsFor(request).changing, (step) => step.admit!(request)),
+    async admit(request) {
+      const { changing } = stepsFor(request);
+      const round = { wanted: false, again: false };
+      await run(changing, (step) => step.admit!(request, round));
+      if (!round.wanted) return;
+      round.again = true;
+      await run(changing, (step) => step.admit!(request, round));
+    },
     validate: (request) => run(stepsFor(request).refusing, (step) => step.validate!(request)),
   };
 }

@@ -28,13 +28,21 @@ export interface AdmissionRequest {
   readonly old: AnyObject | undefined;
 }
 
+/** All that change run a second time when one that others do not know of (a webhook, a policy) has changed the object. */
+export interface Reinvocation {
+  /** Set by a step for those before it. */
+  wanted: boolean;
+  /** Whether this is the second time. */
+  again: boolean;
+}
+
 export interface AdmissionStep {
   readonly name: string;
   /** The resources it looks at, as `group/resource` (`/pods` in the core group); absent: all. */
   readonly resources?: readonly string[];
   readonly operations: readonly AdmissionRequest['operation'][];
   /** Changes the object. Must be idempotent: it may run again. */
-  admit?(request: AdmissionRequest): void | Promise<void>;
+  admit?(request: AdmissionRequest, round: Reinvocation): void | Promise<void>;
   /** Throws to refuse. */
   validate?(request: AdmissionRequest): void | Promise<void>;
 }

@@ -262,9 +262,9 @@ async function writeOnce(
   kind.default?.(next);
   const through = part === 'whole' ? undefined : call.subresource;
   if (part !== 'status') kind.prepare?.(next, current, through);
-  if (part !== 'status') countGeneration(kind, current, next);
   ownFields(registry, call, next, current);
   await registry.admission.admit({ registry, call, operation: 'UPDATE', object: next, old: current });
+  if (part !== 'status') countGeneration(kind, current, next);
   if (kind.custom !== undefined) kind.default?.(next);
   if (equalExceptTimes(current, next) && served.view?.stale(entry) !== true) {
     if (call.options.dryRun || !isDirect(served)) return { code: 200, object: current };

@@ -1,11 +1,12 @@
 /** A pod gets its node, once. */
-import { type AnyObject, formatTime, isObject, StatusError } from '../../machinery/index.ts';
+import { type AnyObject, formatTime, StatusError } from '../../machinery/index.ts';
 import { type Answer, change, type ResourceCall } from '../registry/index.ts';
+import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
 
 export async function bind({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
-  const { body } = call;
-  const target = isObject(body) ? body.target : undefined;
+  const body = await admitted(registry, call);
+  const { target } = body;
   if (!target?.name || (target.kind && target.kind !== 'Node'))
     throw StatusError.invalid({ group: '', kind: 'Binding' }, call.name, [
       { reason: 'FieldValueRequired', field: 'target.name', message: 'Required value: the name of a Node' },
@@ -35,14 +36,14 @@ export async function bind({ registry }: SubresourceContext, call: ResourceCall)
             call.name,
             `pod ${call.name} has non-empty .spec.schedulingGates`,
           );
-        const uid = (body as any).metadata?.uid;
+        const uid = body.metadata?.uid;
         if (uid && uid !== current.metadata.uid)
           throw StatusError.conflict(
             call.served.kind,
             call.name,
             `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
           );
-        return bound(current, target.name, (body as any).metadata?.annotations, formatTime(registry.clock.now()));
+        return bound(current, target.name, body.metadata?.annotations, formatTime(registry.clock.now()));
       },
     },
   );

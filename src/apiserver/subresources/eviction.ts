@@ -1,15 +1,16 @@
 /** A polite deletion: refused while a disruption budget says that the pod cannot be spared. */
-import { type AnyObject, cloneJson, isObject, labelSelectorAsSelector, StatusError } from '../../machinery/index.ts';
+import { type AnyObject, cloneJson, labelSelectorAsSelector, StatusError } from '../../machinery/index.ts';
 import { all } from '../admission/lookup.ts';
 import { type Answer, change, entryOf, type Registry, remove, type ResourceCall } from '../registry/index.ts';
+import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
 
 const budgets = { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' };
 const retryAfter = 10;
 
 export async function evict({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
-  const body = isObject(call.body) ? call.body : {};
   const pod = (await entryOf(registry, call)).object;
+  const body = await admitted(registry, call);
   const options = { ...call.options, ...body.deleteOptions };
   const needsPermission =
     !['Succeeded', 'Failed', 'Pending'].includes(pod.status?.phase) && !pod.metadata.deletionTimestamp;

@@ -1,7 +1,8 @@
 /** A token for a service account (authentication/v1 TokenRequest). */
-import { type AnyObject, cause, formatTime, isObject, StatusError } from '../../machinery/index.ts';
+import { type AnyObject, cause, formatTime, StatusError } from '../../machinery/index.ts';
 import { lookup } from '../admission/lookup.ts';
 import { type Answer, entryOf, type ResourceCall } from '../registry/index.ts';
+import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
 
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
@@ -10,7 +11,7 @@ const shortest = 600;
 const longest = 2 ** 32;
 
 export async function issueToken({ registry, tokens }: SubresourceContext, call: ResourceCall): Promise<Answer> {
-  const body = isObject(call.body) ? call.body : {};
+  const body = await admitted(registry, call);
   const spec = body.spec ?? {};
   const account = (await entryOf(registry, call)).object;
   const lifetime = spec.expirationSeconds ?? 3600;
