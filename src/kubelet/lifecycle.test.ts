@@ -171,7 +171,7 @@ test('a missing ConfigMap is told, and the container starts once it is there', a
     containers: [{ ...web, env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }],
   });
   await world.until('the reason', (pod) => container(pod)?.state.waiting.reason === 'CreateContainerConfigError');
-  assert.equal(container(world.pod()).state.waiting.message, 'configmaps "settings" not found');
+  assert.equal(container(world.pod()).state.waiting.message, 'configmap "settings" not found');
   world.api.put(configMaps, { metadata: { name: 'settings', namespace: 'default' }, data: { a: '1' } });
   await world.until('Ready', ready);
   const [config] = world.runtime.configs.values();
@@ -190,7 +190,7 @@ test('a ConfigMap volume follows its ConfigMap', async () => {
   await world.until('FailedMount', () => world.events.some((line) => line.includes('FailedMount')));
   assert.ok(
     world.events.includes(
-      'Warning FailedMount: MountVolume.SetUp failed for volume "v" : configmaps "settings" not found',
+      'Warning FailedMount: MountVolume.SetUp failed for volume "v" : configmap "settings" not found',
     ),
   );
   world.api.put(configMaps, { metadata: { name: 'settings', namespace: 'default' }, data: { a: '1' } });

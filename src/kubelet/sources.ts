@@ -14,6 +14,9 @@ interface Source {
 /** How long a pod waits for the first answer about an object. */
 const firstAnswer = 10_000;
 
+/** How upstream's node agent names them in the messages that people look for. */
+const singular: Record<string, string> = { configmaps: 'configmap', secrets: 'secret' };
+
 export class Sources {
   readonly #context: Context;
   readonly #sources = new Map<string, Source>();
@@ -63,7 +66,8 @@ export class Sources {
     source.users.add(podUid);
     await this.#answered(source, key);
     const found = source.reflector.get(`${namespace}/${name}`);
-    if (!found) throw StatusError.notFound(resource, name);
+    if (!found)
+      throw StatusError.notFound({ group: '', resource: singular[resource.resource] ?? resource.resource }, name);
     return found as T;
   }
 
