@@ -24,3 +24,6 @@ export { formatIssues, type Issue } from './source.ts';
 export * from './types.ts';
 export { Double, Duration, none, Opaque, Optional, StructValue, Timestamp, Uint } from './values.ts';
 export { Regex, RegexError, regexOf } from './regex/index.ts';
+export { maxCardinality, schemaType, type SchemaTypeOptions } from './schematype.ts';
+export { costMessage, estimateCost, estimatedCostLimit, estimatedTotalLimit } from './estimate.ts';
+export { escapeName, unescapeName } from './names.ts';
