@@ -7,6 +7,8 @@ import type { WebhookClient } from '../webhooks/index.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
+import { policyExpressions } from './policies/expressions.ts';
+import { validatingPolicies } from './policies/validating.ts';
 import { podSecurity } from './podsecurity/index.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resourcequota.ts';
@@ -36,7 +38,9 @@ export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
     storageClass,
     runtimeClass,
     rbacEscalation,
+    policyExpressions,
     mutatingWebhooks(webhooks),
+    validatingPolicies(),
     validatingWebhooks(webhooks),
     // the last, so that nothing is counted that is refused
     resourceQuota(),

@@ -23,6 +23,7 @@ export { kubernetesEnvironment, standardEnvironment } from './environments.ts';
 export { formatIssues, type Issue } from './source.ts';
 export * from './types.ts';
 export { Double, Duration, none, Opaque, Optional, StructValue, Timestamp, Uint } from './values.ts';
+export { EvaluationError } from './failure.ts';
 export { Regex, RegexError, regexOf } from './regex/index.ts';
 export { maxCardinality, schemaType, type SchemaTypeOptions } from './schematype.ts';
 export { costMessage, estimateCost, estimatedCostLimit, estimatedTotalLimit } from './estimate.ts';

@@ -16,3 +16,19 @@ export {
 export { Followed } from './followed.ts';
 export { type Criteria, isExempt, matches, type Rule } from './matching.ts';
 export { convertTo, equivalentsOf } from './versions.ts';
+export {
+  type Bindings,
+  bindingsOf,
+  boolType,
+  type Budget,
+  type Compiled,
+  compiledOf,
+  conditionsHold,
+  environmentOf,
+  environmentWith,
+  evaluate,
+  ExpressionError,
+  struct,
+  type Variable,
+  withVariables,
+} from './expressions.ts';
