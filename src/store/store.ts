@@ -1,6 +1,6 @@
 /**
  * The store's contract: an ordered map from keys to bytes, in which every successful transaction gets the next
- * revision, and any moment since the last compaction can be read or watched. Drivers: `memory.ts`, `embedded.ts`;
+ * revision, and any moment since the last compaction can be read or watched. Drivers: `memory.ts`, `embedded/`, `etcd/`;
  * `store.suite.ts` holds them all to what is written here.
  *
  * Keys are ordered by their UTF-16 code units (keys are ASCII in practice). Values are opaque and never copied: whoever
@@ -106,11 +106,12 @@ export interface Store {
 
   /**
    * Applies all writes, or none. It resolves once the outcome is durable, after the events of its revision were
-   * delivered to every watcher. Transactions take effect in the order of the calls; those made before one flush share it. A
-   * comparison sees transactions that are ahead of it but not yet durable, and its failure is reported only once they are.
+   * delivered to every watcher. Transactions take effect in the order of the calls (over etcd: those that share a key do); those made
+   * before one flush share it. A comparison sees transactions that are ahead of it but not yet durable, and its failure is reported only once they are.
    * A transaction that changes nothing (it has no writes, or only deletes what does not exist) takes no revision and answers
-   * with the present one. A key may be written once. Rejects with `StoreFullError` when there is no room (nothing was written; later transactions may succeed) and with
-   * `StoreClosedError` after `close`.
+   * with the present one. A key may be written once. Up to `writesTogether` comparisons and as many writes fit every driver. Rejects with `StoreFullError` when there is no room (nothing was written; later transactions may succeed) and with
+   * `StoreClosedError` after `close`; where the store is another process, also with `StoreTooLargeError`, and with `StoreUnavailableError` when
+   * it was out of reach, which leaves open whether the transaction took effect.
    */
   txn(transaction: Transaction): Promise<TransactionResult>;
 
@@ -159,6 +160,26 @@ export class StoreFullError extends Error {
   constructor(cause: unknown) {
     super('the store has no room left on its disk', { cause });
     this.name = 'StoreFullError';
+  }
+}
+
+/** What a transaction may compare and write at most to be carried out by every driver. */
+export const writesTogether = 100;
+
+/** The store is elsewhere and does not answer. Whether a transaction that ends so took effect is not known. */
+export class StoreUnavailableError extends Error {
+  constructor(endpoints: readonly string[], cause: unknown) {
+    const reason = (cause as { details?: string })?.details ?? (cause as Error | undefined)?.message ?? 'no answer';
+    super(`etcd cannot be reached at ${endpoints.join(', ')}: ${reason}`, { cause });
+    this.name = 'StoreUnavailableError';
+  }
+}
+
+/** More than the store takes at once. Nothing was written. */
+export class StoreTooLargeError extends Error {
+  constructor(reason: string, cause: unknown) {
+    super(`the store refused the transaction for its size: ${reason}`, { cause });
+    this.name = 'StoreTooLargeError';
   }
 }
 

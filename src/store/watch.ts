@@ -35,6 +35,25 @@ export class Watch implements StoreWatch, LiveWatch {
     this.#ended = ended;
   }
 
+  /** The next revision that it is to be given. */
+  get next(): number {
+    return this.#next;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Everything before `next` has been given to it. */
+  advance(next: number): void {
+    this.#next = next;
+  }
+
+  /** From here on it is handed what happens, as it happens. */
+  live(): void {
+    this.#watches.add(this);
+  }
+
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
@@ -63,13 +82,13 @@ export class Watch implements StoreWatch, LiveWatch {
 
   /** Starts at once when there is nothing to replay, else in a later turn. */
   begin(past: Past): void {
-    if (this.#next > past.revision()) this.#watches.add(this);
+    if (this.#next > past.revision()) this.live();
     else queueMicrotask(() => void this.#replay(past).catch((error: Error) => this.fail(error)));
   }
 
   async #replay(past: Past): Promise<void> {
     while (!this.#over) {
-      if (this.#next > past.revision()) return this.#watches.add(this);
+      if (this.#next > past.revision()) return this.live();
       if (this.#next <= past.compactedRevision()) throw new CompactedError(this.#next, past.compactedRevision());
       const versions = past.slice(this.#next, replayed);
       const upTo = versions.at(-1)?.revision ?? past.revision();
@@ -77,7 +96,7 @@ export class Watch implements StoreWatch, LiveWatch {
       const values = past.read(wanted);
       const events = eventsOf(wanted, Array.isArray(values) ? values : await values);
       this.deliver(events);
-      this.#next = upTo + 1;
+      this.advance(upTo + 1);
       if (versions.length >= replayed) await turn();
     }
   }
