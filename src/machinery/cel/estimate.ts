@@ -55,8 +55,12 @@ class Estimator {
   readonly #entries = new Map<Expr, Entries>();
   readonly #locals = new Map<string, Local[]>();
 
+  /** Upstream takes every name that is no variable for the outermost object; so do we, since rules are accepted by it. */
+  readonly #root: Type | undefined;
+
   constructor(variables: ReadonlyMap<string, Type>) {
     this.#variables = variables;
+    this.#root = [...variables.values()].find((type) => type instanceof SizedType);
   }
 
   cost(expr: Expr): Range {
@@ -286,7 +290,7 @@ class Estimator {
 
   /** What the schema says of the place. */
   #schemaSize([variable, ...steps]: readonly string[]): Range | undefined {
-    let type = variable === undefined ? undefined : this.#variables.get(variable);
+    let type = variable === undefined ? undefined : (this.#variables.get(variable) ?? this.#root);
     if (type?.kind === 'opaque' && type.name === 'optional_type') type = type.params[0];
     for (const step of steps) {
       if (!type) return undefined;
