@@ -1,6 +1,6 @@
 /**
- * What every cluster has from its first moment: namespaces, default roles and bindings, priority classes, the `kubernetes` Service. Written in one
- * transaction straight to the store; what is there already stays as people left it.
+ * What every cluster has from its first moment: namespaces, default roles and bindings, priority classes, the `kubernetes` Service. Written
+ * straight to the store; what is there already stays as people left it, and where another server over the same store writes it, too, one of both counts.
  */
 import { type AnyObject, formatTime } from '../machinery/index.ts';
 import { bootstrapPolicy } from './authz/index.ts';
@@ -46,8 +46,9 @@ export async function bootstrap(registry: Registry, serviceCIDR: string): Promis
     for (const condition of object.status?.conditions ?? []) condition.lastTransitionTime = now;
     writes.push({ key, value: storedBytes(object) });
   }
-  if (writes.length === 0) return;
-  await registry.store.txn({ compare: writes.map(({ key }) => ({ key, modRevision: 0 })), writes });
+  await Promise.all(
+    writes.map((write) => registry.store.txn({ compare: [{ key: write.key, modRevision: 0 }], writes: [write] })),
+  );
 }
 
 function namespace(name: string): AnyObject {

@@ -1,5 +1,6 @@
 /** What the server does by itself: forgets history that nobody can ask for any more, and events that are an hour old. */
 import type { Clock, Timer } from '../machinery/index.ts';
+import { writesTogether } from '../store/index.ts';
 import type { Registry } from './registry/index.ts';
 
 const compactEvery = 5 * 60_000;
@@ -31,6 +32,9 @@ async function expireEvents(registry: Registry, clock: Clock): Promise<void> {
     const { lastTimestamp, eventTime, metadata } = entry.object;
     if (Date.parse(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '') < before) old.push(entry.key);
   }
-  for (let i = 0; i < old.length; i += 500)
-    await registry.store.txn({ compare: [], writes: old.slice(i, i + 500).map((key) => ({ key, delete: true })) });
+  for (let i = 0; i < old.length; i += writesTogether)
+    await registry.store.txn({
+      compare: [],
+      writes: old.slice(i, i + writesTogether).map((key) => ({ key, delete: true })),
+    });
 }

@@ -1,7 +1,7 @@
 /** One exchange from its first byte to its last: through the chain, to what answers, errors written down on the way. */
 import type { Duplex } from 'node:stream';
 import { type Clock, isObject, type Random, StatusError } from '../machinery/index.ts';
-import { StoreClosedError, StoreFullError } from '../store/index.ts';
+import { StoreClosedError, StoreFullError, StoreTooLargeError, StoreUnavailableError } from '../store/index.ts';
 import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
@@ -208,6 +208,11 @@ export function toStatus(serving: Pick<Serving, 'random' | 'failed'>, error: unk
       code: 507,
     });
   if (error instanceof StoreClosedError) return StatusError.serviceUnavailable('the server is shutting down');
+  if (error instanceof StoreTooLargeError) return StatusError.tooLarge(error.message);
+  if (error instanceof StoreUnavailableError)
+    return new StatusError('Timeout', `${error.message}; whether what was asked has happened is not known`, {
+      retryAfterSeconds: 1,
+    });
   const id = serving.random.uuid();
   serving.failed(error, id);
   return StatusError.internal(`this is a fault of the server; its log has it under ${id}`);

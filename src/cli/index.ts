@@ -25,6 +25,7 @@ export type {
   UpOptions,
 } from './platform.ts';
 export type { Places } from './places.ts';
+export type { EtcdPlace, StorePlace } from './storeflag.ts';
 export { Failure, UsageError } from './errors.ts';
 export { megabytes } from './print.ts';
 
@@ -66,7 +67,7 @@ function programOf(platform: Platform): Command {
     .option('--sim-nodes <n>', 'this many simulated nodes beside', '0')
     .option('--nodes <n>', 'as this many nodes, each with its share of the machine', '1')
     .option('--node-ip <addresses>', "the nodes' addresses, with commas between (default: loopback)", '')
-    .option('--store <store>', 'embedded or memory', 'embedded')
+    .option('--store <store>', 'embedded, memory or etcd://HOST:PORT,…?ca=FILE&cert=FILE&key=FILE', 'embedded')
     .action((flags) => up(platform, flags));
   command('down', 'stop, workloads too', 'glass down')
     .addOption(dataDir())

@@ -9,14 +9,15 @@ import { nodes } from '../api/index.ts';
 import { controllers } from '../controllers/index.ts';
 import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
-import { memoryStore, openEmbeddedStore, type Store } from '../store/index.ts';
 import { addressing } from './addressing.ts';
 import { kubeconfigFor } from './kubeconfig.ts';
+import { whileLeading } from './leading.ts';
 import { type NodeIdentity, startNode } from './node.ts';
 import { ensureRoles } from './roles.ts';
 import { loadPki } from './pki.ts';
 import { chooseRuntime } from './runtimes.ts';
 import { startSimNodes } from './simnodes.ts';
+import { describeStore, openStore } from './store.ts';
 
 const masters = 'system:masters';
 const readyWithin = 30_000;
@@ -32,9 +33,9 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   try {
-    const store = await openStore(options);
+    const store = await openStore(options, clock);
     undo.push(() => store.close());
-    report('store', options.store === 'memory' ? 'in memory: gone when this ends' : places.store);
+    report('store', describeStore(options));
     const hosts = [
       'localhost',
       '127.0.0.1',
@@ -83,9 +84,19 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     const informers = new Informers({ client: control, ...shared });
     undo.push(() => stop.abort(new Error('stopping')));
     const list = controllers({ clusterCA: pki.authority.certificate });
-    runControllers(control, list, { ...shared, informers, clientFor: account });
+    // over etcd there may be further processes like this one
+    const leader = (client: Client, lease: string) => ({
+      ...shared,
+      ...(typeof options.store !== 'string' && { election: { client, lease } }),
+    });
+    whileLeading(leader(control, 'kube-controller-manager'), (signal) => {
+      return runControllers(control, list, { ...shared, signal, informers, clientFor: account }).ended;
+    });
     report('controllers', `${list.length}`);
-    runScheduler({ client: as('system:kube-scheduler'), informers, ...shared });
+    const scheduler = as('system:kube-scheduler');
+    whileLeading(leader(scheduler, 'kube-scheduler'), (signal) => {
+      return runScheduler({ client: scheduler, informers, ...shared, signal }).ended;
+    });
     report('scheduler', 'default-scheduler');
     const node = await startNode({
       places,
@@ -137,10 +148,6 @@ function identities({ nodes: count, nodeIPs }: UpOptions): NodeIdentity[] {
     name: index === 0 ? machine : `${machine}-${index + 1}`,
     address: nodeIPs[index] ?? `127.0.0.${index + 1}`,
   }));
-}
-
-async function openStore({ store, places }: UpOptions): Promise<Store> {
-  return store === 'memory' ? memoryStore() : openEmbeddedStore({ directory: places.store });
 }
 
 async function unwind(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {

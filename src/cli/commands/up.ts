@@ -7,6 +7,7 @@ import { Failure, UsageError } from '../errors.ts';
 import { type Places, placesOf } from '../places.ts';
 import type { Platform, RunningPlatform, UpOptions } from '../platform.ts';
 import { bold, dim, green, say } from '../print.ts';
+import { storePlaceOf } from '../storeflag.ts';
 import { readRun, removeRun, writeRun } from '../runfile.ts';
 import { mergeKubeconfig, unmergeKubeconfig } from '../userkubeconfig.ts';
 
@@ -56,10 +57,6 @@ function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOption
   };
   if (!['auto', 'oci', 'process', 'sim'].includes(flags.runtime))
     throw new UsageError(`--runtime ${flags.runtime}: choose auto, oci, process or sim`);
-  if (flags.store.startsWith('etcd:'))
-    throw new UsageError(`--store ${flags.store}: the etcd driver is not built yet; use embedded or memory`);
-  if (flags.store !== 'embedded' && flags.store !== 'memory')
-    throw new UsageError(`--store ${flags.store}: choose embedded or memory`);
   const nodes = whole('nodes', flags.nodes, 8);
   if (nodes < 1) throw new UsageError('--nodes 0: a whole number from 1 to 8 is expected');
   return {
@@ -69,7 +66,7 @@ function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOption
     simNodes: whole('sim-nodes', flags.simNodes, 20_000),
     nodes,
     nodeIPs: nodeAddresses(flags.nodeIp, nodes),
-    store: flags.store,
+    store: storePlaceOf(flags.store),
     log: platform.logTo(places.log),
     report: (part, what) => say(`${part.padEnd(12)} ${what}`),
   };
