@@ -19,7 +19,11 @@ export interface CallEstimate {
   readonly size?: Range;
 }
 
-type Estimate = (target: EstimateNode | undefined, args: readonly EstimateNode[], id: string) => CallEstimate | undefined;
+type Estimate = (
+  target: EstimateNode | undefined,
+  args: readonly EstimateNode[],
+  id: string,
+) => CallEstimate | undefined;
 
 const sizeOf = (node: EstimateNode | undefined): Range => node?.size ?? unknownSize;
 const traversed = (size: Range, times = 1): Range => scaled(size, times * traversalFactor);
@@ -27,7 +31,8 @@ const nominal: Estimate = () => ({ cost: fixed(1) });
 
 const ofArgument: Estimate = (_target, [arg]) => (arg ? { cost: traversed(sizeOf(arg)) } : undefined);
 const sameSize: Estimate = (_target, [arg]) => (arg ? { cost: traversed(sizeOf(arg)), size: sizeOf(arg) } : undefined);
-const targetSize: Estimate = (target) => (target ? { cost: traversed(sizeOf(target)), size: sizeOf(target) } : undefined);
+const targetSize: Estimate = (target) =>
+  target ? { cost: traversed(sizeOf(target)), size: sizeOf(target) } : undefined;
 
 function regex(text: Range, pattern: Range): Range {
   return multiply(traversed(addRange(text, fixed(1))), scaled(pattern, regexFactor));
@@ -61,7 +66,10 @@ const split: Estimate = (target, args) => {
   if (!target) return undefined;
   const limit = args[1]?.literal;
   const text = sizeOf(target);
-  return { cost: traversed(text, 2), size: { min: 0, max: typeof limit === 'number' ? (limit < 0 ? largest : limit) : text.max } };
+  return {
+    cost: traversed(text, 2),
+    size: { min: 0, max: typeof limit === 'number' ? (limit < 0 ? largest : limit) : text.max },
+  };
 };
 
 const joined: Estimate = (target, args) => {
@@ -101,7 +109,8 @@ const containing =
 
 const ip: Estimate = (target, args, id) => (id === 'cidr_ip' ? { cost: fixed(1) } : ofArgument(target, args, id));
 const canonical: Estimate = (_target, [arg]) => (arg ? { cost: traversed(sizeOf(arg), 2) } : undefined);
-const validated: Estimate = (_target, [arg]) => (arg ? { cost: scaled(traversed(sizeOf(arg)), 128 * regexFactor) } : undefined);
+const validated: Estimate = (_target, [arg]) =>
+  arg ? { cost: scaled(traversed(sizeOf(arg)), 128 * regexFactor) } : undefined;
 
 function byFunction(names: string, estimate: Estimate): [string, Estimate][] {
   return names.split(' ').map((name) => [name, estimate]);
@@ -122,11 +131,17 @@ const functions = new Map<string, Estimate>([
   ...byFunction('cidr isIP isCIDR quantity isQuantity semver isSemver', ofArgument),
   ...byFunction('ip', ip),
   ...byFunction('ip.isCanonical', canonical),
-  ...byFunction('masked prefixLength family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast', nominal),
+  ...byFunction(
+    'masked prefixLength family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast',
+    nominal,
+  ),
   ...byFunction('containsIP', containing(false)),
   ...byFunction('containsCIDR', containing(true)),
   ...byFunction('validate', validated),
-  ...byFunction('format.named sign asInteger isInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub major minor patch', nominal),
+  ...byFunction(
+    'format.named sign asInteger isInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub major minor patch',
+    nominal,
+  ),
   ...byFunction('getScheme getHostname getHost getPort getEscapedPath getQuery', nominal),
 ]);
 
@@ -186,19 +201,47 @@ const overloads = new Map<string, Estimate>([
 /** By overload; for what the language itself has. */
 const standard = new Map<string, Estimate>([
   ['string_format', (target) => ({ cost: traversed(sizeOf(target)) })],
-  ['string_to_bytes', (_target, [arg]) => ({ cost: traversed(sizeOf(arg)), size: { min: sizeOf(arg).min, max: sizeOf(arg).max * 4 } })],
-  ['bytes_to_string', (_target, [arg]) => ({ cost: traversed(sizeOf(arg)), size: { min: Math.floor(sizeOf(arg).min / 4), max: sizeOf(arg).max } })],
-  ['strings_quote', (_target, [arg]) => ({ cost: traversed(sizeOf(arg)), size: { min: sizeOf(arg).min + 2, max: sizeOf(arg).max * 2 + 2 } })],
+  [
+    'string_to_bytes',
+    (_target, [arg]) => ({ cost: traversed(sizeOf(arg)), size: { min: sizeOf(arg).min, max: sizeOf(arg).max * 4 } }),
+  ],
+  [
+    'bytes_to_string',
+    (_target, [arg]) => ({
+      cost: traversed(sizeOf(arg)),
+      size: { min: Math.floor(sizeOf(arg).min / 4), max: sizeOf(arg).max },
+    }),
+  ],
+  [
+    'strings_quote',
+    (_target, [arg]) => ({
+      cost: traversed(sizeOf(arg)),
+      size: { min: sizeOf(arg).min + 2, max: sizeOf(arg).max * 2 + 2 },
+    }),
+  ],
   ['starts_with_string', ofArgument],
   ['ends_with_string', ofArgument],
   ['in_list', (_target, [, list]) => ({ cost: sizeOf(list) })],
   ['matches_string', (target, [pattern]) => (target ? { cost: regex(sizeOf(target), sizeOf(pattern)) } : undefined)],
-  ['contains_string', (target, [sought]) => (target ? { cost: multiply(traversed(sizeOf(target)), traversed(sizeOf(sought))) } : undefined)],
+  [
+    'contains_string',
+    (target, [sought]) =>
+      target ? { cost: multiply(traversed(sizeOf(target)), traversed(sizeOf(sought))) } : undefined,
+  ],
 ]);
 
 /** Undefined when the call costs what its overload does in general. */
-export function callEstimate(name: string, id: string, target: EstimateNode | undefined, args: readonly EstimateNode[]): CallEstimate | undefined {
-  const own = id.endsWith('_sort') ? sorted('target') : id.endsWith('_sortByAssociatedKeys') ? sorted(0) : overloads.get(id);
+export function callEstimate(
+  name: string,
+  id: string,
+  target: EstimateNode | undefined,
+  args: readonly EstimateNode[],
+): CallEstimate | undefined {
+  const own = id.endsWith('_sort')
+    ? sorted('target')
+    : id.endsWith('_sortByAssociatedKeys')
+      ? sorted(0)
+      : overloads.get(id);
   const estimates = [own, name === '_==_' ? equals : functions.get(name), standard.get(id)];
   for (const estimate of estimates) {
     const given = estimate?.(target, args, id);

@@ -22,7 +22,7 @@ export interface Library {
   /** By function name. */
   readonly overloads: readonly Overload[];
   readonly types?: readonly Type[];
-  /** By `name:arguments:isMethod`. */
+  /** By `name:arguments:isMethod`; `*` stands for any number of arguments. */
   readonly macros?: Readonly<Record<string, MacroExpander>>;
 }
 

@@ -147,7 +147,13 @@ class Estimator {
     return addRange(own, total);
   }
 
-  #overload(expr: Call, id: string, target: EstimateNode | undefined, args: EstimateNode[], costs: Range[]): { cost: Range; size?: Range } {
+  #overload(
+    expr: Call,
+    id: string,
+    target: EstimateNode | undefined,
+    args: EstimateNode[],
+    costs: Range[],
+  ): { cost: Range; size?: Range } {
     const sum = costs.reduce(addRange, fixed(0));
     const given = callEstimate(expr.name, id, target, args);
     if (given) return { cost: addRange(given.cost, sum), size: given.size };
@@ -161,7 +167,8 @@ class Estimator {
         const [, yes, no] = expr.args as [Expr, Expr, Expr];
         const left = this.#entriesOf(yes);
         const right = this.#entriesOf(no);
-        if (left && right) this.#entries.set(expr, { ...left, key: union(left.key, right.key), value: union(left.value, right.value) });
+        if (left && right)
+          this.#entries.set(expr, { ...left, key: union(left.key, right.key), value: union(left.value, right.value) });
         return { cost: addRange(a, union(b, c)), size: union(sizeOf(1), sizeOf(2)) };
       }
       case 'add_string':
@@ -170,7 +177,11 @@ class Estimator {
         const size = addRange(sizeOf(0), sizeOf(1));
         const [first, second] = expr.args.map((arg) => this.#entriesOf(arg)) as [Entries?, Entries?];
         if (first && second) {
-          this.#entries.set(expr, { ...first, key: union(first.key, second.key), value: union(first.value, second.value) });
+          this.#entries.set(expr, {
+            ...first,
+            key: union(first.key, second.key),
+            value: union(first.value, second.value),
+          });
         }
         const own = id === 'add_list' ? fixed(1) : scaled(size, traversalFactor);
         return { cost: addRange(own, sum), size };
@@ -294,7 +305,8 @@ class Estimator {
     if (type?.kind === 'opaque' && type.name === 'optional_type') type = type.params[0];
     for (const step of steps) {
       if (!type) return undefined;
-      if (step === '@items' || step === '@values') type = type.kind === 'list' ? type.params[0] : type.kind === 'map' ? type.params[1] : undefined;
+      if (step === '@items' || step === '@values')
+        type = type.kind === 'list' ? type.params[0] : type.kind === 'map' ? type.params[1] : undefined;
       else if (step === '@keys') type = type.kind === 'map' ? type.params[0] : undefined;
       else type = type.fields?.get(step)?.type;
     }

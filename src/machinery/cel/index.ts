@@ -22,9 +22,35 @@ export { overload, type Overload } from './overload.ts';
 export { kubernetesEnvironment, standardEnvironment } from './environments.ts';
 export { formatIssues, type Issue } from './source.ts';
 export * from './types.ts';
-export { Double, Duration, none, Opaque, Optional, StructValue, Timestamp, Uint } from './values.ts';
+export {
+  CelMap,
+  Double,
+  Duration,
+  none,
+  Opaque,
+  Optional,
+  StructValue,
+  Timestamp,
+  TypedList,
+  TypedObject,
+  Uint,
+} from './values.ts';
 export { EvaluationError } from './failure.ts';
 export { Regex, RegexError, regexOf } from './regex/index.ts';
 export { maxCardinality, schemaType, type SchemaTypeOptions } from './schematype.ts';
 export { costMessage, estimateCost, estimatedCostLimit, estimatedTotalLimit } from './estimate.ts';
 export { escapeName, unescapeName } from './names.ts';
+export { bindLibrary } from './library/comprehensions.ts';
+export { encodersLibrary } from './library/encoders.ts';
+export { mathLibrary } from './library/math.ts';
+export { jsonPatchLibrary, jsonPatchType, objectType, withObjectTypes } from './library/jsonpatch.ts';
+export {
+  type AuthorizationCheck,
+  type AuthorizationDecision,
+  type Authorize,
+  authorizerOf,
+  authorizerType,
+  requestResourceOf,
+  resourceCheckType,
+} from './library/authorizer.ts';
+export { toJson } from './tojson.ts';

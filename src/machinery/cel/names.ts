@@ -1,7 +1,9 @@
 /** Names of fields as expressions may write them. */
 
 const reserved = new Set(
-  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(' '),
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
 );
 const expansions: Record<string, string> = { __: '__underscores__', '.': '__dot__', '-': '__dash__', '/': '__slash__' };
 const contractions = new Map(Object.entries(expansions).map(([text, name]) => [name, text]));
@@ -17,7 +19,8 @@ export function escapeName(name: string): string | undefined {
 export function unescapeName(identifier: string): string | undefined {
   let valid = true;
   const name = identifier.replace(/__([^_]+)__/g, (part: string, inner: string) => {
-    const text = contractions.get(part) ?? (reserved.has(inner) && part.length === identifier.length ? inner : undefined);
+    const text =
+      contractions.get(part) ?? (reserved.has(inner) && part.length === identifier.length ? inner : undefined);
     if (text === undefined) valid = false;
     return text ?? '';
   });

@@ -19,40 +19,33 @@ export interface Overload {
   readonly cost?: CallCost;
 }
 
+type Declare = (id: string, signature: string, implementation?: Implementation, cost?: CallCost) => Overload;
+
 /**
- * An overload, as `signature` writes it: `string.startsWith(string) -> bool` for a method, `size(list(A)) -> int` for a
- * function.
+ * Makes an overload of what `signature` writes: `string.startsWith(string) -> bool` for a method, `size(list(A)) -> int` for
+ * a function. A single capital letter is any type.
  */
-export function overload(id: string, signature: string, implementation?: Implementation, cost?: CallCost): Overload {
-  const arrow = signature.lastIndexOf(' -> ');
-  const head = signature.slice(0, arrow);
-  const result = parseType(signature.slice(arrow + 4), signatureTypes);
-  const method = /^(.+)\.(@?[A-Za-z_]\w*)\((.*)\)$/.exec(head);
-  const target = method?.[1] as string | undefined;
-  if (method && target !== undefined && !/^[_!@-]/.test(head) && isReceiver(target)) {
-    const params = [target, ...splitTypes(method[3] as string)];
-    return build(id, method[2] as string, true, params, result, implementation, cost);
-  }
+export const overload: Declare = overloadWith(new Map());
+
+/** The same, where signatures may name these types, too. */
+export function overloadWith(types: ReadonlyMap<string, Type>): Declare {
+  const typeOf = (text: string) => parseType(text, types);
+  return (id, signature, implementation, cost) => {
+    const arrow = signature.lastIndexOf(' -> ');
+    const head = signature.slice(0, arrow);
+    const { name, member, params } = headOf(head);
+    const result = typeOf(signature.slice(arrow + 4));
+    return { id, function: name, member, params: params.map(typeOf), result, implementation, cost };
+  };
+}
+
+/** Names of functions that look like methods: `sets.contains(a, b)`. */
+const namespaces = /^(strings|math|sets|optional|base64|ip|format|jsonpatch|lists|cel)$/;
+
+function headOf(head: string): { name: string; member: boolean; params: string[] } {
+  const method = /^[_!@-]/.test(head) ? null : /^(.+)\.(@?[A-Za-z_]\w*)\((.*)\)$/.exec(head);
+  const [, target = '', name = '', params = ''] = method ?? [];
+  if (method && !namespaces.test(target)) return { name, member: true, params: [target, ...splitTypes(params)] };
   const open = head.indexOf('(');
-  return build(id, head.slice(0, open), false, splitTypes(head.slice(open + 1, -1)), result, implementation, cost);
-}
-
-/** Types that libraries bring; a signature may name them. */
-export const signatureTypes = new Map<string, Type>();
-
-function isReceiver(text: string): boolean {
-  return !/^(strings|math|sets|optional|base64|ip|format|jsonpatch|lists|cel)$/.test(text);
-}
-
-function build(
-  id: string,
-  name: string,
-  member: boolean,
-  params: string[],
-  result: Type,
-  implementation?: Implementation,
-  cost?: CallCost,
-): Overload {
-  const types = params.map((param) => parseType(param, signatureTypes));
-  return { id, function: name, member, params: types, result, implementation, cost };
+  return { name: head.slice(0, open), member: false, params: splitTypes(head.slice(open + 1, -1)) };
 }

@@ -292,7 +292,9 @@ class Parser {
 
   #call(name: string, offset: number, args: readonly Expr[], target?: Expr): Expr {
     const call: Call = { kind: 'call', name, args, offset, ...(target ? { target } : {}) };
-    const expander = this.#environment.macros.get(`${name}:${args.length}:${target !== undefined}`);
+    const { macros } = this.#environment;
+    const style = target !== undefined;
+    const expander = macros.get(`${name}:${args.length}:${style}`) ?? macros.get(`${name}:*:${style}`);
     const expanded = expander?.(new MacroWriter(offset), call);
     if (!expanded) return call;
     expanded.written = call;

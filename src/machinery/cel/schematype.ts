@@ -3,7 +3,16 @@
  * describe is not there for expressions, `int-or-string` is of any type, `date-time` a timestamp, `byte` bytes.
  */
 import type { Schema } from '../schema.ts';
-import { mapAdapter, setAdapter, structAdapter, toBytes, toDate, toDouble, toDuration, toTimestamp } from './adapters.ts';
+import {
+  mapAdapter,
+  setAdapter,
+  structAdapter,
+  toBytes,
+  toDate,
+  toDouble,
+  toDuration,
+  toTimestamp,
+} from './adapters.ts';
 import { fail } from './failure.ts';
 import { escapeName } from './names.ts';
 import { type Field, type Fields, type Kind, Type } from './types.ts';
@@ -18,7 +27,13 @@ export class SizedType extends Type {
   readonly maxElements: number;
   /** The fewest bytes of a value as JSON. */
   readonly minSize: number;
-  constructor(kind: Kind, name: string, sizes: { maxElements?: number; minSize: number }, params: readonly Type[] = [], fields?: Fields) {
+  constructor(
+    kind: Kind,
+    name: string,
+    sizes: { maxElements?: number; minSize: number },
+    params: readonly Type[] = [],
+    fields?: Fields,
+  ) {
     super(kind, name, params, fields);
     this.maxElements = sizes.maxElements ?? 0;
     this.minSize = sizes.minSize;
@@ -41,13 +56,17 @@ export interface SchemaTypeOptions {
 }
 
 /** The type of a schema; undefined when expressions cannot see what it describes. */
-export function schemaType(schema: Schema, { name = 'selfType', root = false }: SchemaTypeOptions = {}): Type | undefined {
+export function schemaType(
+  schema: Schema,
+  { name = 'selfType', root = false }: SchemaTypeOptions = {},
+): Type | undefined {
   const described = new Describer().describe(schema, name, root);
   if (described?.adapt) setAdapter(described.type, described.adapt);
   return described?.type;
 }
 
-const text = (maxElements: number, minSize = 2): SizedType => new SizedType('string', 'string', { maxElements, minSize });
+const text = (maxElements: number, minSize = 2): SizedType =>
+  new SizedType('string', 'string', { maxElements, minSize });
 const unbounded = maxRequestSize - 2;
 const scalars: Record<string, Described> = {
   boolean: { type: new SizedType('bool', 'bool', { minSize: 4 }) },
@@ -74,7 +93,9 @@ class Describer {
   describe(schema: Schema, name: string, root: boolean): Described | undefined {
     if (schema.format === 'int-or-string' || schema.format === 'quantity') {
       const length = most(schema.maxLength);
-      return { type: new SizedType('dyn', 'dyn', { maxElements: length === undefined ? unbounded : length * 4, minSize: 1 }) };
+      return {
+        type: new SizedType('dyn', 'dyn', { maxElements: length === undefined ? unbounded : length * 4, minSize: 1 }),
+      };
     }
     if (root) return this.#object(withMeta(schema), name);
     switch (schema.type) {
@@ -114,7 +135,10 @@ class Describer {
     if (known) return known;
     const fields = new SchemaFields();
     // What refers to the object that it is in is reckoned as small as an object can be.
-    const within: Described = { type: new SizedType('struct', name, { minSize: 2 }, [], fields), adapt: (raw) => adapter(raw) };
+    const within: Described = {
+      type: new SizedType('struct', name, { minSize: 2 }, [], fields),
+      adapt: (raw) => adapter(raw),
+    };
     this.#open.set(schema, within);
     let minSize = 2;
     for (const [key, property] of Object.entries(schema.properties ?? {})) {
@@ -122,7 +146,8 @@ class Describer {
       if (!described) continue;
       const identifier = escapeName(key);
       if (identifier !== undefined) fields.add(identifier, { key, type: described.type, adapt: described.adapt });
-      if (schema.required?.includes(key) && property.default === undefined) minSize += key.length + described.type.minSize + 4;
+      if (schema.required?.includes(key) && property.default === undefined)
+        minSize += key.length + described.type.minSize + 4;
     }
     this.#open.delete(schema);
     const type = new SizedType('struct', name, { minSize }, [], fields);
@@ -153,7 +178,8 @@ function stringOf(schema: Schema): Described {
     return { type: new SizedType('bytes', 'bytes', { maxElements: length ?? unbounded, minSize: 2 }), adapt: toBytes };
   }
   if (length !== undefined) return { type: text(length * 4) };
-  if (schema.enum && schema.enum.length > 0) return { type: text(Math.max(...schema.enum.map((value) => String(value).length))) };
+  if (schema.enum && schema.enum.length > 0)
+    return { type: text(Math.max(...schema.enum.map((value) => String(value).length))) };
   return { type: text(unbounded) };
 }
 
@@ -174,7 +200,11 @@ function withMeta(schema: Schema): Schema {
     return schema;
   }
   const metadata: Schema = { type: 'object', properties: { name: stringSchema, generateName: stringSchema } };
-  return { ...schema, type: 'object', properties: { ...properties, kind: stringSchema, apiVersion: stringSchema, metadata } };
+  return {
+    ...schema,
+    type: 'object',
+    properties: { ...properties, kind: stringSchema, apiVersion: stringSchema, metadata },
+  };
 }
 
 /** How often values of a type can be in one request: what bounds a rule below lists and maps without limits. */
