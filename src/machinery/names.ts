@@ -75,7 +75,7 @@ function qualifiedRule(opening: string): string {
   const rule = "of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
   const examples = ['MyName', 'my.name', '123-abc'];
   if (opening === 'must consist') return told(`${opening} ${rule}`, qualifiedPart, ...examples);
-  return `a qualified name must consist ${told(rule, qualifiedPart, ...examples)} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+  return `${opening} must consist ${told(rule, qualifiedPart, ...examples)} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
 }
 
 export function labelValueProblems(value: string): string[] {
