@@ -8,6 +8,7 @@ import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
 import { policyExpressions } from './policies/expressions.ts';
+import { mutatingPolicies } from './policies/mutating.ts';
 import { validatingPolicies } from './policies/validating.ts';
 import { podSecurity } from './podsecurity/index.ts';
 import { priority } from './priority.ts';
@@ -39,6 +40,7 @@ export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
     runtimeClass,
     rbacEscalation,
     policyExpressions,
+    mutatingPolicies(),
     mutatingWebhooks(webhooks),
     validatingPolicies(),
     validatingWebhooks(webhooks),

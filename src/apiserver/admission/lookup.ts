@@ -37,6 +37,12 @@ export function forbidden({ call, object }: AdmissionRequest, why: string): Stat
   return StatusError.forbidden(call.served.kind, name, why);
 }
 
+/** Gives an object the fields of another: those who asked hold on to the object itself. */
+export function replace(object: AnyObject, by: AnyObject): void {
+  for (const field of Object.keys(object)) if (!(field in by)) delete object[field];
+  Object.assign(object, by);
+}
+
 function find(registry: Registry, path: Path): ServedResource {
   const served = registry.resources.find(path.group, path.version, path.resource);
   if (served === undefined) throw new Error(`${path.resource}.${path.version}.${path.group} is not served`);

@@ -1,6 +1,9 @@
 /** Expressions of webhooks and policies: what they may name, what that is for a request, and what evaluating them may cost. */
 import {
+  authorizerOf,
+  authorizerType,
   boolType,
+  type AuthorizationCheck,
   compile,
   dynType,
   type Environment,
@@ -11,6 +14,8 @@ import {
   mapType,
   perCallLimit,
   type Program,
+  requestResourceOf,
+  resourceCheckType,
   stringType,
   structType,
   timestampType,
@@ -19,7 +24,8 @@ import {
 import type { AnyObject } from '../../../machinery/index.ts';
 import type { AdmissionRequest } from '../../registry/context.ts';
 import type { ServedResource } from '../../resources.ts';
-import { describe, typed, type Versioned } from './attributes.ts';
+import { serviceAccountUser } from '../../authn/index.ts';
+import { describe, nameOf, typed, type Versioned } from './attributes.ts';
 
 function struct(name: string, fields: Readonly<Record<string, Type>>): Type {
   const types = new Map(Object.entries(fields).map(([key, type]) => [key, { type, key }]));
@@ -70,7 +76,14 @@ const namespaceType = struct('kubernetes.Namespace', {
 
 const base = kubernetesEnvironment.extend({
   types: [admissionRequest, namespaceType],
-  variables: { object: dynType, oldObject: dynType, request: admissionRequest, namespaceObject: namespaceType },
+  variables: {
+    object: dynType,
+    oldObject: dynType,
+    request: admissionRequest,
+    namespaceObject: namespaceType,
+    authorizer: authorizerType,
+    'authorizer.requestResource': resourceCheckType,
+  },
 });
 const withParams = base.extend({ variables: { params: dynType } });
 
@@ -136,6 +149,40 @@ export function bindingsOf(
     request: describe(request, served, ''),
     namespaceObject: more.namespace ?? null,
     params: more.params ?? null,
+    ...authorizersOf(request, served),
+  };
+}
+
+/** What the user of the request, or a service account, may do; asked as the expression needs it. */
+function authorizersOf(request: AdmissionRequest, { kind }: ServedResource): Bindings {
+  const { registry, call } = request;
+  const authorize = (check: AuthorizationCheck) => {
+    const { serviceAccount, path, verb, group, resource, subresource, namespace, name } = check;
+    const user = serviceAccount ? serviceAccountUser(serviceAccount.namespace, serviceAccount.name) : call.user;
+    const isResource = path === undefined;
+    return registry.authorize({
+      user,
+      verb,
+      isResource,
+      group,
+      resource,
+      subresource,
+      namespace,
+      name,
+      path: path ?? '',
+    });
+  };
+  const { group, resource } = kind;
+  const { subresource, namespace } = call;
+  return {
+    authorizer: authorizerOf(authorize),
+    'authorizer.requestResource': requestResourceOf(authorize, {
+      group,
+      resource,
+      subresource,
+      namespace,
+      name: nameOf(request),
+    }),
   };
 }
 

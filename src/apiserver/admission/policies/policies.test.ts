@@ -119,6 +119,20 @@ describe('validating admission policies', () => {
     });
   });
 
+  test('a rule may ask what the user may do', () =>
+    under(
+      {
+        validations: [
+          {
+            expression:
+              'authorizer.requestResource.check("delete").allowed() && !authorizer.serviceAccount("default", "nobody").group("").resource("secrets").check("get").allowed()',
+          },
+        ],
+      },
+      {},
+      async () => assert.equal((await create({})).status, 201),
+    ));
+
   test('a binding may only warn', () =>
     under(
       { validations: [{ expression: 'false', message: 'never' }] },

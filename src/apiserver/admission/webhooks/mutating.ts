@@ -4,6 +4,7 @@ import { decode } from '../../registry/decode.ts';
 import type { ServedResource } from '../../resources.ts';
 import type { WebhookClient } from '../../webhooks/index.ts';
 import { convertTo, isExempt, matches, type Versioned, versionedAs } from '../dynamic/index.ts';
+import { replace } from '../lookup.ts';
 import { chosenBy } from './conditions.ts';
 import { type Hook, hooksOf } from './hooks.ts';
 import { review } from './review.ts';
@@ -116,10 +117,4 @@ async function change(
   if (equalJson(patched, object)) return false;
   replace(request.object!, await convertTo(served, call.served, patched));
   return true;
-}
-
-/** Those who asked hold on to the object itself. */
-export function replace(object: AnyObject, by: AnyObject): void {
-  for (const field of Object.keys(object)) if (!(field in by)) delete object[field];
-  Object.assign(object, by);
 }
