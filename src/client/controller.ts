@@ -145,8 +145,16 @@ function runController(controller: Controller, shared: Shared): { started: Promi
 function contextOf(controller: Controller, queue: WorkQueue, shared: Shared): ReconcileContext {
   const { client, clock, random, signal, log, informers } = shared;
   const known = new Set(resourcesOf(controller).map(resourceId));
+  // asked for several times in every step
+  const found = new Map<Resource<any>, Informer<any>>();
   const informer = <R extends KubeObject>(resource: Resource<R>): Informer<R> => {
-    if (known.has(resourceId(resource))) return informers.for(resource);
+    const there = found.get(resource);
+    if (there !== undefined) return there;
+    if (known.has(resourceId(resource))) {
+      const made = informers.for(resource);
+      found.set(resource, made);
+      return made;
+    }
     throw new Error(
       `controller ${controller.name} reads ${resource.resource}, which it does not name: add it to its reads`,
     );

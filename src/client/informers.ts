@@ -16,6 +16,7 @@ export interface InformersOptions {
 export class Informers {
   readonly #options: InformersOptions;
   readonly #informers = new Map<string, Informer<any>>();
+  readonly #byResource = new Map<string, Informer<any>[]>();
   readonly #running: Promise<void>[] = [];
 
   constructor(options: InformersOptions) {
@@ -31,14 +32,14 @@ export class Informers {
     const { client, clock, random, signal, log = quiet } = this.#options;
     const informer = new Informer<T>({ client, resource, clock, random, log, ...selection });
     this.#informers.set(id, informer);
+    this.#byResource.set(resourceId(resource), [...this.of(resource), informer]);
     this.#running.push(informer.run(signal));
     return informer;
   }
 
   /** Those that hold objects of this resource. */
-  of(resource: Resource<any>): Informer<any>[] {
-    const id = `${resourceId(resource)}|`;
-    return [...this.#informers].filter(([key]) => key.startsWith(id)).map(([, informer]) => informer);
+  of(resource: Resource<any>): readonly Informer<any>[] {
+    return this.#byResource.get(resourceId(resource)) ?? [];
   }
 
   /** Resolves once all that were asked for so far are synced. */

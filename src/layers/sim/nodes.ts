@@ -161,13 +161,13 @@ export class SimulatedNodes {
     if (ready?.status === 'True') return;
     node.posting = true;
     const status = { ...object.status, conditions: readyConditions(formatTime(clock.now())) };
-    const done = () => {
+    const again = () => {
       node.posting = false;
       const now = this.#objects.lister.get(object.metadata.name!);
-      if (now && now.metadata.resourceVersion !== object.metadata.resourceVersion) this.#post(now);
+      if (now) this.#post(now);
     };
     node.client
       .update<Node>(nodes, { ...object, status } as Node, { subresource: 'status' })
-      .then(done, () => clock.after(1_000, done));
+      .then(again, () => clock.after(1_000, again));
   }
 }

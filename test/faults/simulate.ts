@@ -1,0 +1,47 @@
+/** Runs simulations from the command line: `--seed N --count N --profile NAME --tell`; without a count, until told to stop. */
+import { parseArgs } from 'node:util';
+import { type Outcome, profiles, simulate } from '../../src/testing/simulation/index.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string' },
+    profile: { type: 'string' },
+    tell: { type: 'boolean', default: false },
+  },
+});
+const chosen = profiles.filter(({ name }) => values.profile === undefined || name === values.profile);
+if (chosen.length === 0) {
+  process.stderr.write(
+    `error: --profile ${values.profile}: choose from ${profiles.map(({ name }) => name).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+const first = Number(values.seed);
+const count = values.count === undefined ? (values.tell ? 1 : Number.POSITIVE_INFINITY) : Number(values.count);
+const total = { clusters: 0, writes: 0, milliseconds: 0, failed: 0 };
+let stopping = false;
+process.once('SIGINT', () => (stopping = true));
+
+for (let seed = first; seed < first + count && !stopping; seed++)
+  for (const profile of chosen) {
+    if (stopping) break;
+    const tell = values.tell ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
+    note(await simulate({ seed, profile, ...(tell && { tell }) }));
+  }
+const hours = (total.milliseconds / 3_600_000).toFixed(1);
+process.stdout.write(
+  `${total.clusters} clusters, ${hours} cluster-hours, ${total.writes} writes, ${total.failed} failed\n`,
+);
+process.exit(total.failed > 0 ? 1 : 0);
+
+function note({ seed, profile, violations, writes, elapsed }: Outcome): void {
+  total.clusters++;
+  total.writes += writes;
+  total.milliseconds += elapsed;
+  if (violations.length === 0) return;
+  total.failed++;
+  process.stdout.write(
+    `failed: --profile ${profile} --seed ${seed}\n${violations.map((one) => `  ${one}\n`).join('')}`,
+  );
+}
