@@ -5,7 +5,7 @@ import { header } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
 import { aggregated, coreVersions, group, groupList, resourceList } from './publish/discovery.ts';
-import type { OpenApi } from './publish/openapi.ts';
+import type { Document, OpenApi } from './publish/openapi.ts';
 import type { Resources } from './resources.ts';
 import { replyOf, send } from './respond.ts';
 import type { ServiceAccountTokens } from './authn/index.ts';
@@ -125,11 +125,17 @@ export class Paths {
     return this.#document(exchange, document);
   }
 
-  async #document(exchange: Exchange, document: Promise<Buffer>): Promise<number> {
+  async #document(exchange: Exchange, document: Document): Promise<number> {
     const accept = header(exchange.headers, 'accept') ?? '';
     const json = accept === '' || accept.split(',').some((part) => /\*\/\*|application\/(\*|json)/.test(part));
     if (!json) throw StatusError.notAcceptable('only the following media types are accepted: application/json');
-    return this.#bytes(exchange, await document, 'application/json');
+    const etag = `"${document.tag}"`;
+    if (header(exchange.headers, 'if-none-match') === etag) {
+      exchange.reply(304, { ETag: etag }, Buffer.alloc(0));
+      return 304;
+    }
+    exchange.reply(200, { 'Content-Type': 'application/json', ETag: etag, Vary: 'Accept' }, await document.body);
+    return 200;
   }
 
   #bytes(exchange: Exchange, body: Buffer, type: string): number {

@@ -7,13 +7,13 @@ import { setImmediate } from 'node:timers/promises';
 import { definition, definitionNames, gvkOfDefinition, kubernetesVersion } from '../../api/index.ts';
 import type { Schema } from '../../machinery/index.ts';
 import type { Resources, ServedResource } from '../resources.ts';
+import { customDefinitions, customName, type Style } from './custom.ts';
 import { descriptionsOf } from './descriptions.ts';
 
 type Json = Record<string, unknown>;
 
-const v3 = { refs: '#/components/schemas/', wrapped: true };
-const v2 = { refs: '#/definitions/', wrapped: false };
-type Style = typeof v3;
+const v3: Style = { refs: '#/components/schemas/', wrapped: true };
+const v2: Style = { refs: '#/definitions/', wrapped: false };
 
 /** `api/v1` or `apis/apps/v1`: how group versions are named in OpenAPI paths. */
 export function pathOf(group: string, version: string): string {
@@ -22,8 +22,7 @@ export function pathOf(group: string, version: string): string {
 
 export class OpenApi {
   readonly #resources: Resources;
-  #generation = -1;
-  readonly #documents = new Map<string, Promise<Buffer>>();
+  readonly #documents = new Map<string, Document>();
 
   constructor(resources: Resources) {
     this.#resources = resources;
@@ -32,38 +31,51 @@ export class OpenApi {
   /** `/openapi/v3`: the address of each document, with a hash so that clients can keep it. */
   index(): unknown {
     const paths: Json = {};
-    const groups = new Set(Array.from(this.#resources.all(), ({ kind }) => pathOf(kind.group, kind.version)));
-    const tag = createHash('sha256')
-      .update(`${kubernetesVersion} ${this.#resources.generation}`)
-      .digest('hex')
-      .toUpperCase();
-    for (const path of [...groups].sort()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${tag}` };
+    const groups = new Map<string, ServedResource[]>();
+    for (const served of this.#resources.all()) {
+      const path = pathOf(served.kind.group, served.kind.version);
+      const group = groups.get(path);
+      if (group === undefined) groups.set(path, [served]);
+      else group.push(served);
+    }
+    for (const path of [...groups.keys()].sort())
+      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${tagOf(groups.get(path)!)}` };
     return { paths };
   }
 
   /** Undefined when no such group version is served. */
-  v3(path: string): Promise<Buffer> | undefined {
+  v3(path: string): Document | undefined {
     const served = [...this.#resources.all()].filter(({ kind }) => pathOf(kind.group, kind.version) === path);
     if (served.length === 0) return undefined;
-    return this.#keep(path, () => pieces(served, v3));
+    return this.#keep(path, served, v3);
   }
 
-  v2(): Promise<Buffer> {
-    return this.#keep('v2', () => pieces([...this.#resources.all()], v2));
+  v2(): Document {
+    return this.#keep('v2', [...this.#resources.all()], v2);
   }
 
-  #keep(name: string, make: () => Iterable<string>): Promise<Buffer> {
-    if (this.#generation !== this.#resources.generation) {
-      this.#documents.clear();
-      this.#generation = this.#resources.generation;
-    }
-    let document = this.#documents.get(name);
-    if (document === undefined) {
-      document = written(make());
-      this.#documents.set(name, document);
-    }
+  #keep(name: string, served: readonly ServedResource[], style: Style): Document {
+    const tag = tagOf(served);
+    const known = this.#documents.get(name);
+    if (known?.tag === tag) return known;
+    const document = { tag, body: written(pieces(served, style)) };
+    this.#documents.set(name, document);
     return document;
   }
+}
+
+export interface Document {
+  /** Another one when the document is another. */
+  readonly tag: string;
+  readonly body: Promise<Buffer>;
+}
+
+/** Built-in kinds change with the release only. */
+function tagOf(served: readonly ServedResource[]): string {
+  const hash = createHash('sha256').update(kubernetesVersion);
+  for (const { kind } of served)
+    if (kind.custom !== undefined) hash.update(`${kind.custom.revision} ${kind.kind} ${kind.listKind}\n`);
+  return hash.digest('hex').toUpperCase();
 }
 
 /** Text of a document that is written in one go: the largest takes a tenth of a second, and others want to be served meanwhile. */
@@ -99,6 +111,12 @@ function* pieces(served: readonly ServedResource[], style: Style): Generator<str
     yield `${comma}${JSON.stringify(name)}:${JSON.stringify(bodyOf(schema, style, name))}`;
     comma = ',';
   }
+  for (const { kind } of served)
+    if (kind.custom !== undefined)
+      for (const [name, body] of customDefinitions(kind, style)) {
+        yield `${comma}${JSON.stringify(name)}:${JSON.stringify(body)}`;
+        comma = ',';
+      }
   yield style.wrapped ? '}}}' : '}}';
 }
 
@@ -117,11 +135,12 @@ function* schemasOf(served: readonly ServedResource[]): Generator<[string, Schem
     yield* add(schema.additionalProperties);
   }
   for (const { kind } of served) {
-    yield* add(kind.schema);
+    if (kind.custom === undefined) yield* add(kind.schema);
+    else yield* add(kind.schema.properties?.metadata);
     if (kind.schema.ref !== undefined) yield* add(definition(`${kind.schema.ref}List`));
     for (const sub of Object.values(kind.subresources)) yield* add(byGvk(sub.kind));
   }
-  for (const name of ['Status', 'DeleteOptions', 'APIResourceList', 'Patch', 'WatchEvent'])
+  for (const name of ['Status', 'DeleteOptions', 'ListMeta', 'APIResourceList', 'Patch', 'WatchEvent'])
     yield* add(definition(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`));
 }
 
@@ -204,11 +223,12 @@ function pathsOf({ kind }: ServedResource, style: Style): Json {
   const scope = kind.namespaced ? '/namespaces/{namespace}' : '';
   const collection = `${base}${scope}/${kind.resource}`;
   const one = `${collection}/{name}`;
-  for (const verb of kind.verbs)
-    if (verb !== 'watch') add(onCollection.has(verb) ? collection : one, verb, kind, kind.schema.ref);
-  if (kind.namespaced && kind.verbs.includes('list')) add(`${base}/${kind.resource}`, 'list', kind, kind.schema.ref);
+  const ref = kind.custom === undefined ? kind.schema.ref : customName(kind);
+  const list = kind.custom === undefined ? `${ref}List` : customName({ ...kind, kind: kind.listKind! });
+  for (const verb of kind.verbs) if (verb !== 'watch') add(onCollection.has(verb) ? collection : one, verb, kind, ref);
+  if (kind.namespaced && kind.verbs.includes('list')) add(`${base}/${kind.resource}`, 'list', kind, ref);
   for (const [name, sub] of Object.entries(kind.subresources))
-    for (const verb of sub.verbs) add(`${one}/${name}`, verb, sub.kind, byGvk(sub.kind)?.ref);
+    for (const verb of sub.verbs) add(`${one}/${name}`, verb, sub.kind, name === 'status' ? ref : byGvk(sub.kind)?.ref);
   return paths;
 
   function add(
@@ -219,21 +239,27 @@ function pathsOf({ kind }: ServedResource, style: Style): Json {
   ): void {
     const method = actions[verb as keyof typeof actions];
     if (method === undefined) return;
-    const answer = verb === 'list' ? `${ref}List` : ref;
+    const answer = verb === 'list' ? list : ref;
     const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter(name!, 'path', 'string', style));
     (paths[path] ??= parameters.length > 0 ? { parameters } : {})[method] = {
       'x-kubernetes-action': verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb,
       'x-kubernetes-group-version-kind': { group: of.group, version: of.version, kind: of.kind },
-      ...operationOf(verb, ref, answer, style),
+      ...operationOf(verb, { body: ref, answer, strategic: kind.custom === undefined }, style),
     };
   }
 }
 
-function operationOf(verb: string, ref: string | undefined, answer: string | undefined, style: Style): Json {
+interface Travels {
+  readonly body: string | undefined;
+  readonly answer: string | undefined;
+  /** Whether it takes strategic merge patches. */
+  readonly strategic: boolean;
+}
+
+function operationOf(verb: string, { body: ref, answer, strategic }: Travels, style: Style): Json {
   const writes = verb === 'create' || verb === 'update' || verb === 'patch';
   const body = verb === 'patch' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch' : ref;
-  const types =
-    verb === 'patch' ? patchTypes.map((type) => `application/${type}`) : ['application/json', 'application/yaml'];
+  const types = verb === 'patch' ? patchTypesOf(strategic) : ['application/json', 'application/yaml'];
   const parameters = [
     ...(writes
       ? ['dryRun', 'fieldManager', 'fieldValidation'].map((name) => parameter(name, 'query', 'string', style))
@@ -276,4 +302,9 @@ function listParameters(style: Style): Json[] {
     parameter('timeoutSeconds', 'query', 'integer', style),
     parameter('watch', 'query', 'boolean', style),
   ];
+}
+
+function patchTypesOf(strategic: boolean): string[] {
+  const types = patchTypes.filter((type) => strategic || !type.startsWith('strategic'));
+  return types.map((type) => `application/${type}`);
 }
