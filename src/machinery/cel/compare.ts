@@ -30,14 +30,17 @@ export function isNumeric(value: unknown): value is Numeric {
   return typeof value === 'number' || typeof value === 'bigint' || value instanceof Uint || value instanceof Double;
 }
 
-/** Below 0, 0, above 0; NaN when one of them is not a number. */
+/** Below 0, 0, above 0; NaN when one of them is not a number. Whole numbers are rounded to doubles to be compared with them. */
 export function compareNumbers(a: Numeric, b: Numeric): number {
-  const left = plain(a);
-  const right = plain(b);
-  return left < right ? -1 : left > right ? 1 : left == right ? 0 : Number.NaN; // oxlint-disable-line eqeqeq -- a bigint equals its number
+  let left: number | bigint = plain(a);
+  let right: number | bigint = plain(b);
+  if (a instanceof Double) right = Number(right);
+  if (b instanceof Double) left = Number(left);
+  if (left < right) return -1;
+  if (left > right) return 1;
+  return Number.isNaN(left) || Number.isNaN(right) ? Number.NaN : 0;
 }
 
-/** JavaScript compares bigints with numbers exactly. */
 function plain(value: Numeric): number | bigint {
   return typeof value === 'object' ? value.value : value;
 }

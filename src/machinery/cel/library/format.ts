@@ -156,8 +156,18 @@ function grouped(number: number, precision: number): string {
 
 function exactFixed(number: number, precision: number): string {
   if (precision > 100) return fail('precision out of range');
-  if (Math.abs(number) < 1e21) return number.toFixed(precision);
+  if (Math.abs(number) < 1e21) return halfToEven(number, precision);
   return BigInt(number).toString() + (precision > 0 ? `.${'0'.repeat(precision)}` : '');
+}
+
+/** `toFixed` takes the larger of two that are equally near; here it is the even one. */
+function halfToEven(number: number, precision: number): string {
+  const exact = number.toFixed(Math.min(100, precision + 25));
+  const point = exact.indexOf('.');
+  const cut = point + 1 + precision;
+  if (!/^50*$/.test(exact.slice(cut))) return number.toFixed(precision);
+  const kept = exact.slice(0, precision === 0 ? point : cut);
+  return Number(kept.at(-1)) % 2 === 0 ? kept : number.toFixed(precision);
 }
 
 function scientific(number: number, precision: number): string {
