@@ -35,6 +35,11 @@ export interface ReconcileContext {
   /** The cached objects of a resource that the controller names in `for`, `owns`, `watches` or `reads`. */
   lister<R extends KubeObject>(resource: Resource<R>): Lister<R>;
   informer<R extends KubeObject>(resource: Resource<R>): Informer<R>;
+  /**
+   * Watches one more resource, which was found while running: `lister` knows it from now on, and changes queue keys. What it returns takes that
+   * back.
+   */
+  follow(watched: Watched): () => void;
   /** Reconciles a key of this controller soon, or after some milliseconds. */
   enqueue(key: string, after?: number): void;
 }
@@ -159,17 +164,30 @@ function contextOf(controller: Controller, queue: WorkQueue, shared: Shared): Re
       `controller ${controller.name} reads ${resource.resource}, which it does not name: add it to its reads`,
     );
   };
-  return {
+  const context: ReconcileContext = {
     client,
     clock,
     random,
     signal,
     log,
+    follow: (watched) => {
+      const { resource } = watched;
+      const id = resourceId(resource);
+      known.add(id);
+      const unhandle = informers.follow(resource).addHandler(handlerOf(watched, queue, context));
+      return () => {
+        unhandle();
+        known.delete(id);
+        found.delete(resource);
+        informers.leave(resource);
+      };
+    },
     events: eventRecorder({ client, clock, random, signal, log, component: controller.name }),
     informer,
     lister: (resource) => informer(resource).lister,
     enqueue: (key, after = 0) => queue.addAfter(key, after),
   };
+  return context;
 }
 
 function resourcesOf({ for: main, owns = [], watches = [], reads = [] }: Controller): Resource<any>[] {

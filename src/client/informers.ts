@@ -18,6 +18,8 @@ export class Informers {
   readonly #informers = new Map<string, Informer<any>>();
   readonly #byResource = new Map<string, Informer<any>[]>();
   readonly #running: Promise<void>[] = [];
+  /** Of resources that may cease to be: how many follow each, and what ends its informer. */
+  readonly #followed = new Map<string, { followers: number; stop: AbortController }>();
 
   constructor(options: InformersOptions) {
     this.#options = options;
@@ -33,8 +35,33 @@ export class Informers {
     const informer = new Informer<T>({ client, resource, clock, random, log, ...selection });
     this.#informers.set(id, informer);
     this.#byResource.set(resourceId(resource), [...this.of(resource), informer]);
-    this.#running.push(informer.run(signal));
+    this.#running.push(informer.run(this.#signalOf(resource, signal)));
     return informer;
+  }
+
+  #signalOf(resource: Resource<any>, signal: AbortSignal): AbortSignal {
+    const followed = this.#followed.get(resourceId(resource));
+    return followed === undefined ? signal : AbortSignal.any([signal, followed.stop.signal]);
+  }
+
+  /** As `for`, of a resource that may cease to be; whoever follows says so with `leave`. */
+  follow<T extends KubeObject = AnyObject>(resource: Resource<T>): Informer<T> {
+    const id = resourceId(resource);
+    const followed = this.#followed.get(id);
+    if (followed !== undefined) followed.followers++;
+    else if (this.of(resource).length === 0) this.#followed.set(id, { followers: 1, stop: new AbortController() });
+    return this.for(resource);
+  }
+
+  /** The last to leave ends the informer. */
+  leave(resource: Resource<any>): void {
+    const id = resourceId(resource);
+    const followed = this.#followed.get(id);
+    if (followed === undefined || --followed.followers > 0) return;
+    this.#followed.delete(id);
+    followed.stop.abort(new Error(`${id} is followed no more`));
+    this.#byResource.delete(id);
+    for (const key of this.#informers.keys()) if (key.startsWith(`${id}|`)) this.#informers.delete(key);
   }
 
   /** Those that hold objects of this resource. */

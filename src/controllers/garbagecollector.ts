@@ -3,7 +3,7 @@
  * for what blocks it; one that is deleted as an orphan's parent lets its dependents go first. One controller for all kinds: its keys name
  * the kind, too. Owners are looked up among what is known of every kind, and asked for before anything is done.
  */
-import { kindOfGvk } from '../api/index.ts';
+import { type CustomResourceDefinition, customResourceDefinitions, kindOfGvk } from '../api/index.ts';
 import type { Controller, DeleteOptions, ReconcileContext, Watched } from '../client/index.ts';
 import {
   type AnyObject,
@@ -14,7 +14,7 @@ import {
   parseApiVersion,
   type Resource,
 } from '../machinery/index.ts';
-import { resourcesWith } from './resources.ts';
+import { resourceOfDefinition, resourcesWith } from './resources.ts';
 
 const foreground = 'foregroundDeletion';
 const orphan = 'orphan';
@@ -24,8 +24,6 @@ const ignored = new Set(['/events', 'events.k8s.io/events']);
 const collected: readonly Resource[] = resourcesWith('list', 'watch', 'delete').filter(
   ({ group, resource }) => !ignored.has(`${group}/${resource}`),
 );
-const byId = new Map(collected.map((resource) => [idOf(resource), resource]));
-
 function idOf({ group, version, resource }: Resource): string {
   return `${group}|${version}|${resource}`;
 }
@@ -34,11 +32,61 @@ function keyOf(resource: Resource, { metadata }: KubeObject): string {
   return `${idOf(resource)}|${metadata.namespace ?? ''}|${metadata.name}`;
 }
 
-function watched(resource: Resource): Watched<AnyObject> {
-  return { resource, when: matters, keys: (object, context) => concerned(resource, object, context) };
+/** The resources that are collected: those built in, and those that definitions define at present. */
+class Collected {
+  readonly #byId = new Map(collected.map((resource) => [idOf(resource), resource]));
+  /** Custom ones, by group and kind. */
+  readonly #custom = new Map<string, Resource>();
+  readonly #followed = new Map<string, { resource: Resource; stop: () => void }>();
+
+  all(): Iterable<Resource> {
+    return this.#byId.values();
+  }
+
+  get(id: string): Resource | undefined {
+    return this.#byId.get(id);
+  }
+
+  ofOwner(owner: OwnerReference): Resource | undefined {
+    const { group, version } = parseApiVersion(owner.apiVersion);
+    const kind = kindOfGvk({ group, version, kind: owner.kind });
+    if (kind === undefined) return this.#custom.get(`${group}/${owner.kind}`);
+    return this.#byId.get(idOf(kind)) ?? (kind as Resource);
+  }
+
+  /** Follows what a definition defines now; `definition` absent: nothing any more. */
+  take(
+    name: string,
+    definition: CustomResourceDefinition | undefined,
+    follow: (resource: Resource) => () => void,
+  ): void {
+    const resource = definition && resourceOfDefinition(definition);
+    const before = this.#followed.get(name);
+    if (before !== undefined && resource !== undefined && equalJson(before.resource, resource)) return;
+    if (before !== undefined) {
+      before.stop();
+      this.#followed.delete(name);
+      this.#byId.delete(idOf(before.resource));
+      this.#custom.delete(`${before.resource.group}/${before.resource.kind}`);
+    }
+    if (resource === undefined) return;
+    this.#byId.set(idOf(resource), resource);
+    this.#custom.set(`${resource.group}/${resource.kind}`, resource);
+    this.#followed.set(name, { resource, stop: follow(resource) });
+  }
 }
 
+type Work = ReconcileContext & { collected: Collected };
+
 export function garbageCollector(): Controller {
+  const all = new Collected();
+  let work: Work | undefined;
+  const workOf = (context: ReconcileContext): Work => (work ??= { ...context, collected: all });
+  const watched = (resource: Resource): Watched<AnyObject> => ({
+    resource,
+    when: matters,
+    keys: (object, context) => concerned(resource, object, workOf(context)),
+  });
   return {
     name: 'garbage-collector',
     account: 'generic-garbage-collector',
@@ -47,12 +95,21 @@ export function garbageCollector(): Controller {
     when: () => false,
     watches: collected.map(watched),
     concurrency: 10,
+    start(context) {
+      const take = (name: string, definition?: CustomResourceDefinition) =>
+        all.take(name, definition, (resource) => context.follow(watched(resource)));
+      context.informer(customResourceDefinitions).addHandler({
+        onAdd: (definition) => take(definition.metadata.name!, definition),
+        onUpdate: (_old, definition) => take(definition.metadata.name!, definition),
+        onDelete: ({ metadata }) => take(metadata.name!),
+      });
+    },
     async reconcile(key, context) {
       const [group, version, resource, namespace, name] = key.split('|');
-      const found = byId.get(`${group}|${version}|${resource}`);
+      const found = all.get(`${group}|${version}|${resource}`);
       if (found === undefined) return;
       const object = context.lister<AnyObject>(found).get(namespace === '' ? name! : `${namespace}/${name}`);
-      if (object !== undefined) await collect(found, object, context);
+      if (object !== undefined) await collect(found, object, workOf(context));
     },
   };
 }
@@ -66,13 +123,13 @@ function matters(old: AnyObject | undefined, object: AnyObject | undefined): boo
 }
 
 /** The object itself, what it owned, and whoever waits for it to go. */
-function concerned(resource: Resource, object: AnyObject, context: ReconcileContext): string[] {
+function concerned(resource: Resource, object: AnyObject, context: Work): string[] {
   const keys = [keyOf(resource, object)];
-  for (const other of collected)
+  for (const other of context.collected.all())
     for (const dependent of context.lister<AnyObject>(other).ownedBy(object.metadata.uid!))
       keys.push(keyOf(other, dependent));
   for (const owner of object.metadata.ownerReferences ?? []) {
-    const known = resourceOf(owner);
+    const known = context.collected.ofOwner(owner);
     if (owner.blockOwnerDeletion && known !== undefined)
       keys.push(
         keyOf(known, {
@@ -83,12 +140,7 @@ function concerned(resource: Resource, object: AnyObject, context: ReconcileCont
   return keys;
 }
 
-function resourceOf(owner: OwnerReference): Resource | undefined {
-  const kind = kindOfGvk({ ...parseApiVersion(owner.apiVersion), kind: owner.kind });
-  return kind && (byId.get(idOf(kind)) ?? (kind as Resource));
-}
-
-async function collect(resource: Resource, object: AnyObject, context: ReconcileContext): Promise<void> {
+async function collect(resource: Resource, object: AnyObject, context: Work): Promise<void> {
   const { metadata } = object;
   if (metadata.deletionTimestamp !== undefined) {
     if (metadata.finalizers?.includes(orphan)) return orphanDependents(resource, object, context);
@@ -127,18 +179,15 @@ function policyOf({ metadata }: AnyObject): DeleteOptions['propagationPolicy'] {
 }
 
 /** `waiting`: it is being deleted and waits for this one. `solid`: it is there, or nobody can tell. */
-async function stateOf(
-  owner: OwnerReference,
-  object: AnyObject,
-  context: ReconcileContext,
-): Promise<'gone' | 'waiting' | 'solid'> {
-  const resource = resourceOf(owner);
+async function stateOf(owner: OwnerReference, object: AnyObject, context: Work): Promise<'gone' | 'waiting' | 'solid'> {
+  const resource = context.collected.ofOwner(owner);
   if (resource === undefined) return 'solid';
   const namespace = resource.namespaced ? object.metadata.namespace : undefined;
   // an owner in a namespace cannot own what has none
   if (resource.namespaced && namespace === undefined) return 'solid';
   const key = namespace ? `${namespace}/${owner.name}` : owner.name;
-  const cached = byId.has(idOf(resource)) ? context.lister<AnyObject>(resource).get(key) : undefined;
+  const cached =
+    context.collected.get(idOf(resource)) !== undefined ? context.lister<AnyObject>(resource).get(key) : undefined;
   const known =
     cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
   if (known?.metadata.uid !== owner.uid) return 'gone';
@@ -148,7 +197,7 @@ async function stateOf(
 async function live(
   resource: Resource,
   ref: { name: string; namespace?: string },
-  { client }: ReconcileContext,
+  { client }: Work,
 ): Promise<AnyObject | undefined> {
   try {
     return await client.get<AnyObject>(resource, ref);
@@ -158,8 +207,8 @@ async function live(
   }
 }
 
-function dependentsOf(object: AnyObject, context: ReconcileContext): { resource: Resource; object: AnyObject }[] {
-  return collected.flatMap((resource) =>
+function dependentsOf(object: AnyObject, context: Work): { resource: Resource; object: AnyObject }[] {
+  return [...context.collected.all()].flatMap((resource) =>
     context
       .lister<AnyObject>(resource)
       .ownedBy(object.metadata.uid!)
@@ -167,7 +216,7 @@ function dependentsOf(object: AnyObject, context: ReconcileContext): { resource:
   );
 }
 
-async function endDependents(resource: Resource, owner: AnyObject, context: ReconcileContext): Promise<void> {
+async function endDependents(resource: Resource, owner: AnyObject, context: Work): Promise<void> {
   const dependents = dependentsOf(owner, context);
   const blocking = dependents.filter(({ object }) =>
     object.metadata.ownerReferences?.some((one) => one.uid === owner.metadata.uid && one.blockOwnerDeletion === true),
@@ -178,7 +227,7 @@ async function endDependents(resource: Resource, owner: AnyObject, context: Reco
       await collect(dependent.resource, dependent.object, context);
 }
 
-async function orphanDependents(resource: Resource, owner: AnyObject, context: ReconcileContext): Promise<void> {
+async function orphanDependents(resource: Resource, owner: AnyObject, context: Work): Promise<void> {
   for (const dependent of dependentsOf(owner, context)) {
     const others = (dependent.object.metadata.ownerReferences ?? []).filter((one) => one.uid !== owner.metadata.uid);
     await keepOwners(dependent.resource, dependent.object, others, context);
@@ -190,7 +239,7 @@ async function keepOwners(
   resource: Resource,
   object: AnyObject,
   owners: OwnerReference[],
-  { client }: ReconcileContext,
+  { client }: Work,
 ): Promise<void> {
   const body = {
     metadata: {
@@ -203,7 +252,7 @@ async function keepOwners(
 }
 
 /** Resolves with the object as it is then. */
-async function unblockOwners(resource: Resource, object: AnyObject, { client }: ReconcileContext): Promise<AnyObject> {
+async function unblockOwners(resource: Resource, object: AnyObject, { client }: Work): Promise<AnyObject> {
   const { uid, resourceVersion, ownerReferences = [] } = object.metadata;
   if (!ownerReferences.some((one) => one.blockOwnerDeletion)) return object;
   const owners = ownerReferences.map((one) => ({ ...one, blockOwnerDeletion: false }));
@@ -215,7 +264,7 @@ async function dropFinalizer(
   resource: Resource,
   object: AnyObject,
   finalizer: string,
-  { client }: ReconcileContext,
+  { client }: Work,
 ): Promise<void> {
   const finalizers = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
   const body = {
@@ -232,7 +281,7 @@ async function remove(
   resource: Resource,
   object: AnyObject,
   propagationPolicy: DeleteOptions['propagationPolicy'],
-  { client }: ReconcileContext,
+  { client }: Work,
 ): Promise<void> {
   const { uid, resourceVersion } = object.metadata;
   await client

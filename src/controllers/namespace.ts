@@ -2,7 +2,7 @@
  * A namespace that is being deleted is emptied, of every kind that can be in one, pods first, and then let go. What does not go is told in its
  * conditions.
  */
-import { type Namespace, type NamespaceCondition, namespaces, pods } from '../api/index.ts';
+import { customResourceDefinitions, type Namespace, type NamespaceCondition, namespaces, pods } from '../api/index.ts';
 import type { Controller, ReconcileContext } from '../client/index.ts';
 import {
   type AnyObject,
@@ -12,7 +12,7 @@ import {
   qualifiedResource,
   type Resource,
 } from '../machinery/index.ts';
-import { resourcesWith } from './resources.ts';
+import { resourceOfDefinition, resourcesWith } from './resources.ts';
 
 const recheck = 5_000;
 const finalizer = 'kubernetes';
@@ -30,6 +30,7 @@ function isPods({ group, resource }: Resource): boolean {
 export const namespaceController: Controller<Namespace> = {
   name: 'namespace-controller',
   for: namespaces,
+  reads: [customResourceDefinitions],
   when: (_old, namespace) => namespace?.metadata.deletionTimestamp !== undefined,
   async reconcile(key, context) {
     const namespace = context.lister(namespaces).get(key);
@@ -47,16 +48,22 @@ export const namespaceController: Controller<Namespace> = {
   },
 };
 
+function customContents(context: ReconcileContext): Resource[] {
+  const all = [...context.lister(customResourceDefinitions).list()].map(resourceOfDefinition);
+  return all.filter((resource) => resource?.namespaced === true) as Resource[];
+}
+
 export interface Left {
   resource: Resource;
   objects: readonly AnyObject[];
 }
 
 /** Deletes all that is there; tells what still is afterwards, and what could not be deleted. */
-async function empty(namespace: string, { client }: ReconcileContext): Promise<{ left: Left[]; failed: string[] }> {
+async function empty(namespace: string, context: ReconcileContext): Promise<{ left: Left[]; failed: string[] }> {
+  const { client } = context;
   const left: Left[] = [];
   const failed: string[] = [];
-  for (const resource of contents) {
+  for (const resource of [...contents, ...customContents(context)]) {
     try {
       const { items } = await client.list<AnyObject>(resource, { namespace });
       if (items.length === 0) continue;
