@@ -174,6 +174,8 @@ function literalInt(node: EstimateNode | undefined, otherwise: number): number {
   return typeof node?.literal === 'number' ? Math.max(0, node.literal) : otherwise;
 }
 
+const sliced = (from: number, to: number) => allocating(fixed(to < from ? largest : to - from));
+
 const sorted =
   (index: 0 | 'target'): Estimate =>
   (target, args, id) => {
@@ -187,7 +189,7 @@ const sets =
 
 /** By overload; these go before all others. */
 const overloads = new Map<string, Estimate>([
-  ['list_slice', (target, [from, to]) => allocating(fixed(literalInt(to, sizeOf(target).max) - literalInt(from, 0)))],
+  ['list_slice', (target, [from, to]) => sliced(literalInt(from, 0), literalInt(to, sizeOf(target).max))],
   ['list_flatten', (target) => allocating(sizeOf(target))],
   ['list_flatten_int', (target, [depth]) => allocating(sizeOf(target), literalInt(depth, largest))],
   ['lists_range', (_target, [count]) => allocating(fixed(literalInt(count, largest)))],

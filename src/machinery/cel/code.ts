@@ -739,6 +739,11 @@ function putEntry(map: CelMap, key: unknown, value: unknown, optional: boolean):
   else map.entries.set(mapKey(key), { key, value: given });
 }
 
+function notIterable(range: unknown): string {
+  const { name } = typeOfValue(range);
+  return `got 'types.${name.charAt(0).toUpperCase()}${name.slice(1)}', expected iterable type`;
+}
+
 interface Items {
   readonly size: number;
   /** Puts item `index` into the variables of the loop. */
@@ -756,7 +761,7 @@ function itemsOf(range: unknown, pairs: boolean): Items {
       },
     };
   }
-  if (!isMap(range)) return fail(`got '${formatType(typeOfValue(range))}', expected iterable type`);
+  if (!isMap(range)) return fail(notIterable(range));
   const keys = mapKeys(range);
   return {
     size: keys.length,

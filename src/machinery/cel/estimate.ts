@@ -5,6 +5,7 @@
 import { accumulatorName, type Call, type Comprehension, type Expr } from './ast.ts';
 import { addRange, fixed, largest, multiply, type Range, scaled, union, unknownSize } from './range.ts';
 import { listCost, mapCost, structCost, traversalFactor } from './size.ts';
+import { extend, noPath, type Path, pathOf, stepsOf } from './path.ts';
 import { SizedType } from './schematype.ts';
 import { textSize } from './text.ts';
 import type { Program } from './program.ts';
@@ -19,7 +20,7 @@ interface Entries {
 }
 
 interface Local {
-  readonly path: readonly string[] | undefined;
+  readonly path: Path | undefined;
   readonly size?: Range;
   readonly entries?: Entries;
 }
@@ -50,7 +51,7 @@ function scalar(type: Type): boolean {
 
 class Estimator {
   readonly #variables: ReadonlyMap<string, Type>;
-  readonly #paths = new Map<Expr, readonly string[]>();
+  readonly #paths = new Map<Expr, Path>();
   readonly #sizes = new Map<Expr, Range>();
   readonly #entries = new Map<Expr, Entries>();
   readonly #locals = new Map<string, Local[]>();
@@ -96,24 +97,24 @@ class Estimator {
 
   #ident(expr: Expr, name: string): Range {
     const local = this.#local(name);
-    const path = local ? local.path : [name];
+    const path = local ? local.path : pathOf(name);
     if (path) this.#paths.set(expr, path);
     return fixed(1);
   }
 
-  #pathOf(expr: Expr): readonly string[] {
+  #pathOf(expr: Expr): Path {
     if (expr.kind === 'ident') {
       const local = this.#local(expr.name);
-      if (local) return local.path ?? [];
+      if (local) return local.path ?? noPath;
     }
-    return this.#paths.get(expr) ?? [];
+    return this.#paths.get(expr) ?? noPath;
   }
 
   #select(expr: Expr & { kind: 'select' }): Range {
     if (expr.qualified) return this.#ident(expr, expr.qualified.name);
     const operand = this.cost(expr.operand);
     if (expr.test) return operand;
-    this.#paths.set(expr, [...this.#pathOf(expr.operand), expr.field]);
+    this.#paths.set(expr, extend(this.#pathOf(expr.operand), expr.field));
     const counted = ['map', 'struct', 'param'].includes((expr.operand.type as Type).kind);
     return counted ? addRange(operand, fixed(1)) : operand;
   }
@@ -138,7 +139,7 @@ class Estimator {
       const [first] = expr.args as [Expr];
       if (id === 'index_list' || id === 'index_map') {
         size = this.#entriesOf(first)?.value;
-        this.#paths.set(expr, [...this.#pathOf(first), id === 'index_list' ? '@items' : '@values']);
+        this.#paths.set(expr, extend(this.#pathOf(first), id === 'index_list' ? '@items' : '@values'));
       }
       size ??= this.#size(expr);
     }
@@ -258,21 +259,23 @@ class Estimator {
     const entries = this.#entriesOf(expr.range);
     const isList = (entries?.container ?? (expr.range.type as Type).kind) === 'list';
     const path = this.#pathOf(expr.range);
-    const items: Local = { path: [...path, isList ? '@items' : '@values'], size: entries?.value };
     if (expr.variable2 !== undefined) {
-      this.#push(expr.variable, { path: [...path, isList ? '@indices' : '@keys'], size: entries?.key });
-      this.#push(expr.variable2, items);
-    } else this.#push(expr.variable, isList ? items : { path: [...path, '@keys'], size: entries?.key });
+      this.#push(expr.variable, { path: extend(path, isList ? '@indices' : '@keys'), size: entries?.key });
+      this.#push(expr.variable2, { path: extend(path, isList ? '@items' : '@values'), size: entries?.value });
+    } else {
+      const size = isList ? entries?.value : entries?.key;
+      this.#push(expr.variable, { path: extend(path, isList ? '@items' : '@keys'), size });
+    }
   }
 
   #node(expr: Expr): EstimateNode {
     const known = this.#pathOf(expr);
-    const path = known[0] === accumulatorName ? [] : known;
+    const path = known.length > 0 && known.steps[0] === accumulatorName ? noPath : known;
     return {
       type: expr.type as Type,
       literal: expr.kind === 'literal' ? expr.value : undefined,
       size: this.#size(expr),
-      itemSize: () => this.#schemaSize([...path, '@items']),
+      itemSize: () => this.#schemaSize([...stepsOf(path), '@items']),
       hasPath: path.length > 0,
     };
   }
@@ -289,7 +292,7 @@ class Estimator {
   }
 
   #size(expr: Expr): Range | undefined {
-    const known = this.#sizes.get(expr) ?? writtenSize(expr) ?? this.#schemaSize(this.#pathOf(expr));
+    const known = this.#sizes.get(expr) ?? writtenSize(expr) ?? this.#schemaSizeAt(expr);
     if (known) return known;
     if (expr.type && scalar(expr.type)) return fixed(1);
     return expr.kind === 'ident' ? this.#local(expr.name)?.size : undefined;
@@ -297,6 +300,13 @@ class Estimator {
 
   #entriesOf(expr: Expr): Entries | undefined {
     return this.#entries.get(expr) ?? (expr.kind === 'ident' ? this.#local(expr.name)?.entries : undefined);
+  }
+
+  /** What the schema says of where the expression stands; remembered, since the place may change under it. */
+  #schemaSizeAt(expr: Expr): Range | undefined {
+    const size = this.#schemaSize(stepsOf(this.#pathOf(expr)));
+    if (size) this.#sizes.set(expr, size);
+    return size;
   }
 
   /** What the schema says of the place. */

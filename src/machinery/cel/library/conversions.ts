@@ -11,23 +11,16 @@ import { checkedInt, Double, Duration, type Int, intOf, maxInt, maxUint, minInt,
 const same = (a: unknown) => a;
 const ofArgument: CallCost = ([a]) => traversal(sizeOf(a));
 
-function parseInteger(text: string): bigint | undefined {
-  return /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^\+/, '')) : undefined;
-}
+const unreadable = (type: string): never => fail(`type conversion error from 'string' to '${type}'`);
 
 function intOfText(text: string): Int {
-  const value = parseInteger(text);
-  if (value === undefined) return fail(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  if (value < minInt || value > maxInt)
-    return fail(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
-  return intOf(value);
+  const value = /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^\+/, '')) : maxUint;
+  return value < minInt || value > maxInt ? unreadable('int') : intOf(value);
 }
 
 function uintOfText(text: string): Uint {
-  if (!/^\d+$/.test(text)) return fail(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
-  const value = BigInt(text);
-  if (value > maxUint) return fail(`strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`);
-  return new Uint(value);
+  const value = /^\d+$/.test(text) ? BigInt(text) : -1n;
+  return value < 0n || value > maxUint ? unreadable('uint') : new Uint(value);
 }
 
 const special: Record<string, number> = { nan: Number.NaN, inf: Infinity, infinity: Infinity };
@@ -35,13 +28,8 @@ const special: Record<string, number> = { nan: Number.NaN, inf: Infinity, infini
 function doubleOfText(text: string): Double {
   const named = special[text.replace(/^[+-]/, '').toLowerCase()];
   if (named !== undefined) return new Double(text.startsWith('-') ? -named : named);
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) {
-    return fail(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
-  const value = Number(text);
-  return Number.isFinite(value)
-    ? new Double(value)
-    : fail(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: value out of range`);
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Infinity;
+  return Number.isFinite(value) ? new Double(value) : unreadable('double');
 }
 
 const booleans: Record<string, boolean> = {};
@@ -50,25 +38,18 @@ for (const text of ['0', 'f', 'F', 'false', 'FALSE', 'False']) booleans[text] = 
 
 export function durationOfText(text: string): Duration {
   const nanos = parseDuration(text);
-  return nanos === undefined ? fail(`time: invalid duration ${JSON.stringify(text)}`) : new Duration(nanos);
+  return nanos === undefined ? unreadable('google.protobuf.Duration') : new Duration(nanos);
 }
 
 export function timestampOfText(text: string): Timestamp {
   const time = parseTimestamp(text);
-  if (!time)
-    return fail(
-      `parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(text)}`,
-    );
+  if (!time) return unreadable('google.protobuf.Timestamp');
   return checkedTimestamp(time.seconds, time.nanos);
 }
 
 export const conversions = [
   overload('bool_to_bool', 'bool(bool) -> bool', same),
-  overload(
-    'string_to_bool',
-    'bool(string) -> bool',
-    (a: string) => booleans[a] ?? fail(`type conversion error from 'string' to 'bool'`),
-  ),
+  overload('string_to_bool', 'bool(string) -> bool', (a: string) => booleans[a] ?? unreadable('bool')),
   overload('bytes_to_bytes', 'bytes(bytes) -> bytes', same),
   overload('string_to_bytes', 'bytes(string) -> bytes', encodeUtf8, ofArgument),
   overload('double_to_double', 'double(double) -> double', same),
