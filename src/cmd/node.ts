@@ -212,7 +212,7 @@ export async function stopWorkloads(places: Places): Promise<void> {
           clusterCIDR: plan.clusterCIDR,
           serviceCIDR: plan.serviceCIDR,
         })
-      : loopbackPodNetwork({ directory: places.network, podCIDR: plan.podCIDR });
+      : loopbackPodNetwork({ directory: places.network, podCIDR: plan.podCIDR, clock });
   const images = await openImageService(places);
   const folders = await agentFolders(places);
   for (const { runtime: directory } of folders) {

@@ -89,7 +89,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   const plane = planeOf(options, ranges, informers, log, dnsIP);
   let stopping: Promise<void> | undefined;
   const stop = () => {
-    stopping ??= Promise.all([plane.stop(), dns.stop()]).then(() => ended.abort());
+    stopping ??= Promise.all([plane.stop(), dns.stop(), pods.stop()]).then(() => ended.abort());
     return stopping;
   };
   return {
@@ -123,8 +123,8 @@ function rangesOf({ mode, podCIDR, clusterCIDR, serviceCIDR }: NetworkOptions): 
 }
 
 function podsOf(options: NetworkOptions, ranges: Ranges, log: Log): OwnedPodNetwork {
-  const { directory, bridge, masquerade, run, mode, publishOn = [] } = options;
-  if (mode === 'userspace') return loopbackPodNetwork({ directory, podCIDR: ranges.podCIDR, log });
+  const { directory, bridge, masquerade, run, mode, clock, publishOn = [] } = options;
+  if (mode === 'userspace') return loopbackPodNetwork({ directory, podCIDR: ranges.podCIDR, log, clock, publishOn });
   return bridgePodNetwork({
     directory,
     ...ranges,

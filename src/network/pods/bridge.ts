@@ -106,6 +106,9 @@ class BridgePodNetwork implements OwnedPodNetwork {
     return this.#alone(sandboxId, () => this.#check(sandboxId));
   }
 
+  /** The kernel does all of it. */
+  async stop(): Promise<void> {}
+
   async down(): Promise<void> {
     await Promise.all(this.#addresses.owners().map((id) => this.del(id)));
     await this.#nft(removalLines());

@@ -27,6 +27,8 @@ export interface PodNetwork {
 export interface OwnedPodNetwork extends PodNetwork {
   /** Makes what all pods share. Idempotent; must have succeeded before `add`. */
   up(): Promise<void>;
+  /** Ends what this process itself does for pods; the next `up` goes on with it. Idempotent. */
+  stop(): Promise<void>;
   /** Removes all that `up` and `add` made, and nothing else. Idempotent. */
   down(): Promise<void>;
 }
