@@ -134,11 +134,11 @@ const filter: MacroExpander = (write, { target, args }) => {
   return write.loop({ range: target as Expr, variable, ...gather(write, write.list(), add, args[1]) });
 };
 
-const has: MacroExpander = (_write, { args }) => {
+const has: MacroExpander = (write, { args }) => {
   const [argument] = args as [Expr];
   if (argument.kind !== 'select' || argument.test)
     throw new SyntaxProblem(argument.offset, 'invalid argument to has() macro');
-  return { ...argument, test: true };
+  return { ...argument, test: true, offset: write.offset };
 };
 
 export const standardMacros: Record<string, MacroExpander> = {
