@@ -2,6 +2,7 @@
  * A checked expression as closures. Costs are counted as upstream counts them while it evaluates: a variable, a field and an
  * index are one each, a constant is free, and so is what can be worked out before (a list of constants, `duration('1h')`).
  */
+import { type Access, accessOf, indexValue, optionalIndex, selectOptional } from './access.ts';
 import {
   accumulatorName,
   type Call,
@@ -11,42 +12,17 @@ import {
   type MapExpr,
   type StructExpr,
 } from './ast.ts';
-import { type Access, accessOf, indexValue, optionalIndex, selectOptional } from './access.ts';
-import { equal } from './compare.ts';
+import { callOf, checkPattern, equality, folded, held, membership, ordering, prepared } from './calls.ts';
+import { buildList, putEntry, unwrapEntry } from './construct.ts';
 import type { Environment } from './environment.ts';
-import type { Overload } from './overload.ts';
-import { BudgetExceeded, EvaluationError, fail } from './failure.ts';
-import { charge, type Frame, type Run } from './frame.ts';
+import { fail } from './failure.ts';
+import { charge, type Code, constant, type Frame, type Run } from './frame.ts';
 import { conversionNames } from './library/conversions.ts';
-import { regexOf, RegexError } from './regex/index.ts';
-import { listCost, mapCost, regexCost, sizeOf, structCost, traversal } from './size.ts';
-import { InstantiationProblem } from './source.ts';
-import { formatType, type Type } from './types.ts';
-import {
-  CelMap,
-  Double,
-  hasType,
-  isList,
-  isMap,
-  type List,
-  listItem,
-  listItems,
-  listSize,
-  mapGet,
-  mapKey,
-  mapKeys,
-  none,
-  Opaque,
-  Optional,
-  StructValue,
-  typeOfValue,
-} from './values.ts';
-
-export interface Code {
-  readonly run: Run;
-  /** Set when the value is known before. */
-  readonly constant?: { readonly value: unknown };
-}
+import { and, fold, type Loop, or, quantifier } from './logic.ts';
+import type { Overload } from './overload.ts';
+import { listCost, mapCost, structCost } from './size.ts';
+import type { Type } from './types.ts';
+import { CelMap, type List, Optional, StructValue } from './values.ts';
 
 interface Local {
   readonly slot: number;
@@ -387,31 +363,7 @@ export class Coder {
     const deciding = step.name === '_||_';
     const variables = this.#loopVariables(expr);
     const predicate = this.#scoped(variables, () => this.run(step.args[1] as Expr));
-    const [slot, slot2] = variables.map(([, local]) => local.slot) as [number, number | undefined];
-    const each = deciding ? 4 : 3;
-    return (frame) => {
-      const items = itemsOf(range(frame), slot2 !== undefined);
-      let problem: EvaluationError | undefined;
-      for (let i = 0; i < items.size; i++) {
-        items.set(frame, i, slot, slot2);
-        charge(frame, each);
-        let found: unknown;
-        try {
-          found = predicate(frame);
-          if (typeof found !== 'boolean') fail('no such overload');
-        } catch (error) {
-          problem ??= absorbed(error);
-          continue;
-        }
-        if (found !== deciding) continue;
-        if (i + 1 < items.size) frame.cost += each - 1;
-        frame.cost += 1;
-        return deciding;
-      }
-      frame.cost += 1;
-      if (problem) throw problem;
-      return !deciding;
-    };
+    return quantifier(loopOf(range, variables), deciding, predicate);
   }
 
   #fold(expr: Comprehension): Run {
@@ -424,17 +376,7 @@ export class Coder {
     const step = this.#scoped([own, ...variables], () => this.run(expr.step));
     this.#appending.pop();
     const result = this.#scoped([own], () => this.run(expr.result));
-    const [slot, slot2] = variables.map(([, local]) => local.slot) as [number, number | undefined];
-    return (frame) => {
-      const items = itemsOf(range(frame), slot2 !== undefined);
-      frame.slots[accumulator] = initial(frame);
-      for (let i = 0; i < items.size; i++) {
-        items.set(frame, i, slot, slot2);
-        frame.slots[accumulator] = step(frame);
-        charge(frame, 0);
-      }
-      return result(frame);
-    };
+    return fold(loopOf(range, variables), accumulator, initial, step, result);
   }
 
   /** Whether the innermost accumulator is a list or a map of its own, to which items may be added in place. */
@@ -459,10 +401,9 @@ export class Coder {
   }
 }
 
-const constant = (value: unknown): Code => ({ run: () => value, constant: { value } });
-
-/** An operand that the caller has put into the frame's last slots. */
-const held = (index: number): Code => ({ run: (frame) => frame.slots[index] });
+function loopOf(range: Run, variables: readonly [string, Local][]): Loop {
+  return { range, slot: variables[0]?.[1].slot as number, slot2: variables[1]?.[1].slot };
+}
 
 function isAttribute(expr: Expr): boolean {
   if (expr.kind === 'ident') return true;
@@ -510,266 +451,3 @@ function optionalStep(frame: Frame, found: Optional): Optional {
   if (found.value !== undefined) frame.cost += 1;
   return found;
 }
-
-/** The error, when the language may absorb it; what stops the evaluation goes on. */
-function absorbed(error: unknown): EvaluationError {
-  if (error instanceof EvaluationError) return error;
-  throw error;
-}
-
-function and(left: Run, right: Run): Run {
-  return (frame) => {
-    let problem: EvaluationError | undefined;
-    try {
-      const a = left(frame);
-      if (a === false) return false;
-      if (a !== true) problem = new EvaluationError('no such overload');
-    } catch (error) {
-      problem = absorbed(error);
-    }
-    const b = right(frame);
-    if (b === false) return false;
-    if (problem) throw problem;
-    return b === true ? true : fail('no such overload');
-  };
-}
-
-function or(left: Run, right: Run): Run {
-  return (frame) => {
-    let problem: EvaluationError | undefined;
-    try {
-      const a = left(frame);
-      if (a === true) return true;
-      if (a !== false) problem = new EvaluationError('no such overload');
-    } catch (error) {
-      problem = absorbed(error);
-    }
-    const b = right(frame);
-    if (b === true) return true;
-    if (problem) throw problem;
-    return b === false ? false : fail('no such overload');
-  };
-}
-
-function equality(a: Code, b: Code, wanted: boolean): Run {
-  const left = a.run;
-  const right = b.run;
-  return (frame) => {
-    const x = left(frame);
-    const y = right(frame);
-    if (typeof x === 'number' && typeof y === 'number') {
-      frame.cost += 1;
-      return (x === y) === wanted;
-    }
-    frame.cost += x instanceof Opaque ? 1 : traversal(Math.min(sizeOf(x), sizeOf(y)));
-    return equal(x, y) === wanted;
-  };
-}
-
-function ordering(name: string, a: Code, b: Code, general: Run): Run {
-  const left = a.run;
-  const right = b.run;
-  const slow = (frame: Frame, x: unknown, y: unknown): unknown => {
-    const inner: Frame = { slots: [x, y], cost: frame.cost, limit: frame.limit };
-    const result = general(inner);
-    frame.cost = inner.cost;
-    return result;
-  };
-  const numbers: Record<string, Run> = {
-    '_<_': (frame) => {
-      const x = left(frame);
-      const y = right(frame);
-      if (typeof x !== 'number' || typeof y !== 'number') return slow(frame, x, y);
-      frame.cost += 1;
-      return x < y;
-    },
-    '_<=_': (frame) => {
-      const x = left(frame);
-      const y = right(frame);
-      if (typeof x !== 'number' || typeof y !== 'number') return slow(frame, x, y);
-      frame.cost += 1;
-      return x <= y;
-    },
-    '_>_': (frame) => {
-      const x = left(frame);
-      const y = right(frame);
-      if (typeof x !== 'number' || typeof y !== 'number') return slow(frame, x, y);
-      frame.cost += 1;
-      return x > y;
-    },
-    '_>=_': (frame) => {
-      const x = left(frame);
-      const y = right(frame);
-      if (typeof x !== 'number' || typeof y !== 'number') return slow(frame, x, y);
-      frame.cost += 1;
-      return x >= y;
-    },
-  };
-  return numbers[name] as Run;
-}
-
-/** `x in [constants]`, which costs nothing but x. Undefined when the constants are not all scalars. */
-function membership(a: Code, list: List): Code | undefined {
-  const items = listItems(list);
-  const scalar = (item: unknown) =>
-    ['string', 'number', 'bigint', 'boolean'].includes(typeof item) || item instanceof Double;
-  if (items.length === 0) return constant(false);
-  if (!items.every(scalar)) return undefined;
-  const keys = new Set(items.map(mapKey));
-  const { run } = a;
-  return {
-    run: (frame) => {
-      const value = run(frame);
-      return (
-        keys.has(typeof value === 'object' ? mapKey(value) : value) ||
-        items.some((item) => item instanceof Double && equal(item, value))
-      );
-    },
-  };
-}
-
-function checkPattern(expr: Call, pattern: string): void {
-  try {
-    regexOf(pattern);
-  } catch (error) {
-    if (error instanceof RegexError) throw new InstantiationProblem(expr.offset, error.message);
-    throw error;
-  }
-}
-
-function prepared(expr: Call, text: Code, pattern: string): Run {
-  checkPattern(expr, pattern);
-  const regex = regexOf(pattern);
-  const { run } = text;
-  const patternSize = sizeOf(pattern);
-  const fixed = expr.target === undefined;
-  return (frame) => {
-    const value = run(frame);
-    if (typeof value !== 'string') return fail(noOverload(expr.name, [value, pattern]));
-    charge(frame, fixed ? 1 : regexCost(sizeOf(value), patternSize));
-    return regex.test(value);
-  };
-}
-
-/** A call whose value is known before. */
-function folded(run: Run, expr: Call): Code {
-  try {
-    return constant(run({ slots: [], cost: 0, limit: Infinity }));
-  } catch (error) {
-    if (error instanceof EvaluationError) throw new InstantiationProblem(expr.offset, error.message);
-    throw error;
-  }
-}
-
-function noOverload(name: string, args: readonly unknown[]): string {
-  if (/^[_!-]|^(contains|startsWith|endsWith|matches)$/.test(name)) return 'no such overload';
-  if (name === 'size') return 'no such overload: size';
-  return `no such overload: ${name}(${args.map((arg) => formatType(typeOfValue(arg)).replace(/\(.*/, '')).join(', ')})`;
-}
-
-function accepts({ params }: Overload, a: unknown, b: unknown, c: unknown): boolean {
-  const count = params.length;
-  return (
-    (count < 1 || hasType(a, params[0] as Type)) &&
-    (count < 2 || hasType(b, params[1] as Type)) &&
-    (count < 3 || hasType(c, params[2] as Type))
-  );
-}
-
-/** A call of whichever overload fits the values. */
-function callOf(name: string, overloads: readonly Overload[], operands: readonly Code[]): Run {
-  const [first, second, third] = operands.map(({ run }) => run);
-  const [only] = overloads;
-  if (operands.length > 3)
-    return manyCall(
-      name,
-      overloads,
-      operands.map(({ run }) => run),
-    );
-  return (frame) => {
-    const a = first?.(frame);
-    const b = second?.(frame);
-    const c = third?.(frame);
-    let chosen = only;
-    if (!chosen || !accepts(chosen, a, b, c)) {
-      chosen = overloads.find((one) => accepts(one, a, b, c));
-      if (!chosen) {
-        frame.cost += 1;
-        return fail(noOverload(name, [a, b, c].slice(0, operands.length)));
-      }
-    }
-    if (!chosen.cost) {
-      frame.cost += 1;
-      return chosen.implementation?.(a, b, c);
-    }
-    const result = chosen.implementation?.(a, b, c);
-    charge(frame, chosen.cost([a, b, c], result));
-    return result;
-  };
-}
-
-function manyCall(name: string, overloads: readonly Overload[], operands: readonly Run[]): Run {
-  return (frame) => {
-    const args = operands.map((run) => run(frame));
-    const chosen = overloads.find(({ params }) => params.every((param, i) => hasType(args[i], param)));
-    if (!chosen) return fail(noOverload(name, args));
-    const result = chosen.implementation?.(...args);
-    charge(frame, chosen.cost ? chosen.cost(args, result) : 1);
-    return result;
-  };
-}
-
-function buildList(items: unknown[], optionals: readonly number[]): unknown[] {
-  if (optionals.length === 0) return items;
-  return items.flatMap((item, i) => {
-    if (!optionals.includes(i)) return [item];
-    if (!(item instanceof Optional)) return fail('cannot initialize optional list element from non-optional value');
-    return item.value === undefined ? [] : [item.value];
-  });
-}
-
-function unwrapEntry(name: string, value: unknown): unknown {
-  if (!(value instanceof Optional)) return fail(`cannot initialize optional entry '${name}' from non-optional value`);
-  return value.value;
-}
-
-function putEntry(map: CelMap, key: unknown, value: unknown, optional: boolean): void {
-  const given = optional ? unwrapEntry(String(key), value) : value;
-  if (given === undefined) map.entries.delete(mapKey(key));
-  else map.entries.set(mapKey(key), { key, value: given });
-}
-
-function notIterable(range: unknown): string {
-  const { name } = typeOfValue(range);
-  return `got 'types.${name.charAt(0).toUpperCase()}${name.slice(1)}', expected iterable type`;
-}
-
-interface Items {
-  readonly size: number;
-  /** Puts item `index` into the variables of the loop. */
-  set(frame: Frame, index: number, slot: number, slot2: number | undefined): void;
-}
-
-function itemsOf(range: unknown, pairs: boolean): Items {
-  if (isList(range)) {
-    return {
-      size: listSize(range),
-      set(frame, index, slot, slot2) {
-        const item = listItem(range, index);
-        frame.slots[slot] = pairs ? index : item;
-        if (slot2 !== undefined) frame.slots[slot2] = item;
-      },
-    };
-  }
-  if (!isMap(range)) return fail(notIterable(range));
-  const keys = mapKeys(range);
-  return {
-    size: keys.length,
-    set(frame, index, slot, slot2) {
-      frame.slots[slot] = keys[index];
-      if (slot2 !== undefined) frame.slots[slot2] = mapGet(range, keys[index]);
-    },
-  };
-}
-
-export { BudgetExceeded, none };

@@ -15,3 +15,11 @@ export function charge(frame: Frame, cost: number): void {
   frame.cost += cost;
   if (frame.cost > frame.limit) throw new BudgetExceeded();
 }
+
+export interface Code {
+  readonly run: Run;
+  /** Set when the value is known before. */
+  readonly constant?: { readonly value: unknown };
+}
+
+export const constant = (value: unknown): Code => ({ run: () => value, constant: { value } });
