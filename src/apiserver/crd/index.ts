@@ -6,6 +6,7 @@
 import { Definitions, type DefinitionsOptions } from './definitions.ts';
 
 export { Definitions };
+export { withRules } from './checkrules.ts';
 export { conversionBy } from './conversion.ts';
 export type { WebhookCaller } from './served.ts';
 

@@ -11,7 +11,9 @@ import {
 } from '../../api/index.ts';
 import { type AnyObject, cause, type Schema, type StatusCause } from '../../machinery/index.ts';
 import { columnsOf } from './columns.ts';
+import { evaluateRules } from './evaluate.ts';
 import { jsonPathOf } from './jsonpath.ts';
+import { type RuleNode, rulesOf } from './rules.ts';
 
 const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
 const read: readonly Verb[] = ['get', 'patch', 'update'];
@@ -51,7 +53,7 @@ export function kindOfVersion(
       validator.take(object);
       validator.fill(object);
     },
-    validate: rulesOf(schema, version),
+    validate: checksOf(schema, version),
     custom: {
       props,
       revision: `${definition.metadata.uid}/${definition.metadata.generation}/${version.name}`,
@@ -92,13 +94,47 @@ function selectableFieldsOf({ selectableFields = [] }: CustomResourceDefinitionV
 
 const most = 2 ** 31 - 1;
 
-function rulesOf(schema: Schema, { subresources }: CustomResourceDefinitionVersion): Kind['validate'] {
+/** Kinds of causes that leave an object too wrong for expressions to be asked about it. */
+const blocking = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+
+/** The schema first, then the rules that are written as expressions. */
+function checksOf(schema: Schema, version: CustomResourceDefinitionVersion): Kind['validate'] {
+  const checks = schemaChecksOf(schema, version);
+  const props = version.schema?.openAPIV3Schema;
+  // compiled when first needed
+  let rules: RuleNode | undefined | null = null;
+  return (object: AnyObject, old: AnyObject | undefined, subresource = '') => {
+    const causes = checks(object, old, subresource);
+    if (rules === null) rules = props && rulesOf(props);
+    if (rules === undefined) return causes;
+    if (causes.some(({ reason }) => blocking.has(reason ?? '')))
+      return [
+        ...causes,
+        cause.invalid(
+          '<nil>',
+          null,
+          'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+        ),
+      ];
+    return [...causes, ...evaluateRules(rules, object, old)];
+  };
+}
+
+type Checks = (object: AnyObject, old: AnyObject | undefined, subresource: string) => StatusCause[];
+
+function schemaChecksOf(schema: Schema, { subresources }: CustomResourceDefinitionVersion): Checks {
   const validator = validatorOf(schema);
   const status = schema.properties?.status;
   const statusOnly = status && validatorOf(status);
   const scale = subresources?.scale;
   const counts = scale && [countAt(scale.specReplicasPath), countAt(scale.statusReplicasPath)];
-  return (object: AnyObject, old: AnyObject | undefined, subresource = '') => {
+  return (object, old, subresource) => {
     if (subresource === 'status')
       return [
         ...(object.status === undefined ? [] : (statusOnly?.check(object.status, 'status', old?.status) ?? [])),
