@@ -13,7 +13,7 @@ import { Rbac } from './authz/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
-import { conversionBy, followDefinitions } from './crd/index.ts';
+import { conversionBy, followDefinitions, withRules } from './crd/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
 import { keepHouse } from './housekeeping.ts';
 import { LocalServer } from './local.ts';
@@ -57,7 +57,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     broken = error;
     options.failed(error, '');
   });
-  const resources = new Resources(kinds, caches);
+  const resources = new Resources(kinds.map(withRules), caches);
   const rbacCaches = await followRbac(resources);
   const rbac = new Rbac(rbacCaches.objects);
   rbacCaches.onChange(() => rbac.invalidate());
