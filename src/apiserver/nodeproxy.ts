@@ -9,6 +9,7 @@ import { connect } from 'node:tls';
 import { type AnyObject, type Clock, StatusError } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
 import { lookup } from './admission/lookup.ts';
+import { sendLog } from './logsocket.ts';
 import { entryOf, type Registry, type ResourceCall } from './registry/index.ts';
 import { replyOf, send } from './respond.ts';
 
@@ -53,16 +54,18 @@ export class NodeProxy {
     const parts: Buffer[] = [];
     answer.on('data', (part: Buffer) => parts.push(part));
     answer.on('end', () => {
-      const text = Buffer.concat(parts).toString().slice(0, 10_000).trim();
-      const code = answer.statusCode ?? 500;
-      const error = new StatusError(
-        code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError',
-        text,
-        undefined,
-        { code },
-      );
-      send(exchange, replyOf(code, error.toStatus()), []);
+      const error = refusalOf(answer, Buffer.concat(parts));
+      send(exchange, replyOf(error.code, error.toStatus()), []);
     });
+  }
+
+  /** A log over a WebSocket: the node's agent is asked as ever, and the upgrade is ours. */
+  async log(call: ResourceCall, exchange: Exchange, socket: Duplex): Promise<void> {
+    const answer = await this.#ask(await this.#target(call, exchange.query), exchange);
+    if (answer.statusCode === 200) return sendLog(answer, exchange, socket);
+    const parts: Buffer[] = [];
+    for await (const part of answer as AsyncIterable<Buffer>) parts.push(part);
+    throw refusalOf(answer, Buffer.concat(parts));
   }
 
   #ask(target: Target, exchange: Exchange): Promise<IncomingMessage> {
@@ -194,6 +197,11 @@ export function join(a: Duplex, b: Duplex): void {
     side.on('error', end);
     side.on('close', end);
   }
+}
+
+function refusalOf({ statusCode: code = 500 }: IncomingMessage, body: Buffer): StatusError {
+  const reason = code === 404 ? 'NotFound' : code === 400 ? 'BadRequest' : 'InternalError';
+  return new StatusError(reason, body.toString().slice(0, 10_000).trim(), undefined, { code });
 }
 
 /** Hands on an answer as it comes, no faster than the client takes it. */

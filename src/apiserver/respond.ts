@@ -4,7 +4,8 @@ import type { Kind } from '../api/index.ts';
 import { type AnyObject, apiVersionOf, type Status, type StatusError } from '../machinery/index.ts';
 import type { Body, Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
-import { json, type Representation } from './publish/negotiate.ts';
+import { json, protobufType, type Representation } from './publish/negotiate.ts';
+import { protobufEntry, protobufList, protobufOf } from './publish/protobuf.ts';
 import { type Answer, fromStored, isDirect, type ListAnswer, type ResourceCall } from './registry/index.ts';
 
 export interface Reply {
@@ -13,6 +14,7 @@ export interface Reply {
   readonly body: Body;
 }
 
+const protobufHeaders = { 'Content-Type': protobufType, 'Cache-Control': 'no-cache, private' };
 const jsonHeaders = { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' };
 
 export function replyOf(code: number, value: unknown, as: Representation = json): Reply {
@@ -22,6 +24,8 @@ export function replyOf(code: number, value: unknown, as: Representation = json)
       headers: { ...jsonHeaders, 'Content-Type': 'application/yaml' },
       body: Buffer.from(toYaml(JSON.parse(JSON.stringify(value)))),
     };
+  const message = as.mediaType === protobufType ? protobufOf(value) : undefined;
+  if (message !== undefined) return { code, headers: protobufHeaders, body: message };
   return { code, headers: jsonHeaders, body: Buffer.from(JSON.stringify(value)) };
 }
 
@@ -35,6 +39,8 @@ export function answerReply(
   const { entry } = answer;
   const direct = entry !== undefined && isDirect(call.served);
   if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: entry.bytes };
+  if (direct && as.as === 'object' && as.mediaType === protobufType)
+    return { code: answer.code, headers: protobufHeaders, body: protobufEntry(call.served, entry) };
   const object = entry === undefined ? (answer.object as AnyObject) : fromStored(call.served, entry.object);
   const isStatus = object.kind === 'Status' && object.apiVersion === 'v1';
   if (as.as === 'Table' && !isStatus && call.subresource === '')
@@ -50,19 +56,23 @@ export function answerReply(
 const comma = Buffer.from(',');
 const closing = Buffer.from(']}');
 
-export function listReply(
+export async function listReply(
   call: ResourceCall,
   list: ListAnswer,
   as: Representation,
   now: number,
   include: IncludeObject,
-): Reply {
+): Promise<Reply> {
   const { served } = call;
   const metadata = listMeta(list);
   const direct = isDirect(served);
   if (direct && as.as === 'object' && as.mediaType === 'application/json') {
     const head = `{"kind":"${listKindOf(served.kind)}","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
     return { code: 200, headers: jsonHeaders, body: joined(Buffer.from(head), list) };
+  }
+  if (as.as === 'object' && as.mediaType === protobufType) {
+    const parts = await protobufList(served, metadata, list.entries);
+    return { code: 200, headers: protobufHeaders, body: bodyOf(parts) };
   }
   const objects = list.entries.map((entry) => fromStored(served, entry.object));
   if (as.as === 'Table') return replyOf(200, tableOf(served.kind, objects, now, include, metadata), as);
@@ -92,6 +102,12 @@ export function listKindOf(kind: Kind): string {
   return kind.listKind ?? `${kind.kind}List`;
 }
 
+function bodyOf(parts: readonly Buffer[]): Body {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const pieces = { length, [Symbol.iterator]: () => gathered(parts) };
+  return length < pieceLength ? Buffer.concat(parts, length) : pieces;
+}
+
 /** One buffer for short lists; for long ones pieces, each made when the client has taken the one before. */
 function joined(head: Buffer, { entries }: ListAnswer): Body {
   let length = head.length + closing.length + Math.max(entries.length - 1, 0);
@@ -104,20 +120,31 @@ function joined(head: Buffer, { entries }: ListAnswer): Body {
 const pieceLength = 1 << 18;
 
 function* piecesOf(head: Buffer, entries: ListAnswer['entries']): Generator<Buffer> {
-  let parts: Buffer[] = [head];
-  let length = 0;
+  yield* gathered(partsOf(head, entries));
+}
+
+function* partsOf(head: Buffer, entries: ListAnswer['entries']): Generator<Buffer> {
+  yield head;
   for (let i = 0; i < entries.length; i++) {
-    if (i > 0) parts.push(comma);
-    const { bytes } = entries[i]!;
-    parts.push(bytes);
-    length += bytes.length;
+    if (i > 0) yield comma;
+    yield entries[i]!.bytes;
+  }
+  yield closing;
+}
+
+/** Small parts put together to pieces of some size. */
+function* gathered(small: Iterable<Buffer>): Generator<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for (const part of small) {
+    parts.push(part);
+    length += part.length;
     if (length < pieceLength) continue;
     yield Buffer.concat(parts);
     parts = [];
     length = 0;
   }
-  parts.push(closing);
-  yield Buffer.concat(parts);
+  if (parts.length > 0) yield Buffer.concat(parts);
 }
 
 export function statusReply(error: StatusError): Reply {

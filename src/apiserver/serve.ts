@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
 import { conversations, type NodeProxy } from './nodeproxy.ts';
 import { type Paths } from './paths.ts';
-import { json, representationOf } from './publish/negotiate.ts';
+import { formsOf, json, representationOf } from './publish/negotiate.ts';
 import type { IncludeObject } from './publish/table.ts';
 import type { ResourceCall } from './registry/index.ts';
 import { duplicatesIn } from './text.ts';
@@ -67,7 +67,6 @@ async function resource(
   warnings: string[],
 ): Promise<number> {
   const { registry } = serving.verbs;
-  const as = representationOf(header(exchange.headers, 'accept'));
   const call = await readCall(serving, exchange, info, user, warnings);
   if (conversations.has(call.subresource) && call.served.kind.kind === 'Pod') {
     await admittedToConnect(registry, call, exchange.query);
@@ -75,6 +74,7 @@ async function resource(
     return 200;
   }
   if (Proxy.isFor(call)) return serving.proxy.serve(call, info.rest, exchange);
+  const as = representationOf(header(exchange.headers, 'accept'), formsOf(call.served));
   const include = includeOf(exchange.query.get('includeObject'));
   if (call.verb === 'watch') {
     serving.metrics.longRunning(info.resource, 'watch', 1);
@@ -90,7 +90,7 @@ async function resource(
     'answer' in result
       ? answerReply(call, result.answer, as, now, include)
       : 'list' in result
-        ? listReply(call, result.list, as, now, include)
+        ? await listReply(call, result.list, as, now, include)
         : replyOf(200, listOf(call, result.removed, { resourceVersion: String(registry.caches.revision) }), json);
   send(exchange, reply, warnings);
   return reply.code;
@@ -158,6 +158,8 @@ function includeOf(value: string | null): IncludeObject {
   throw StatusError.badRequest(`includeObject: ${JSON.stringify(value)} is not one of "None", "Metadata", "Object"`);
 }
 
+const acts = new Set(['exec', 'attach', 'portforward']);
+
 export async function serveUpgrade(serving: Serving, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
   try {
@@ -172,11 +174,12 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
     if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
       throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
     // a WebSocket begins with a GET, and yet it acts
-    if (info.subresource !== 'proxy') require(serving.chain, user, { ...info, verb: 'create' });
+    if (acts.has(info.subresource)) require(serving.chain, user, { ...info, verb: 'create' });
     const options = {};
     const call = callOf(serving.verbs.registry.resources, { info, user, options, userAgent: '', warn: () => {} });
     await admittedToConnect(serving.verbs.registry, call, exchange.query);
     if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, socket, head);
+    else if (call.subresource === 'log') await nodesOf(serving).log(call, exchange, socket);
     else await nodesOf(serving).upgrade(call, exchange, socket, head);
   } catch (error) {
     const { body, code } = statusReply(toStatus(serving, error));

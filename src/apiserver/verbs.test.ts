@@ -284,7 +284,10 @@ describe('verbs over HTTPS', () => {
     };
     await door.ask('PATCH', `${budgets}/e/status`, { body: { status }, headers: merge });
     assert.equal((await evict()).status, 201);
-    assert.ok((await door.ask('GET', `${pods}/evicted`)).body.metadata.deletionTimestamp);
+    const going = (await door.ask('GET', `${pods}/evicted`)).body;
+    assert.ok(going.metadata.deletionTimestamp);
+    const told = going.status.conditions.find((one: any) => one.type === 'DisruptionTarget');
+    assert.deepEqual([told.status, told.reason], ['True', 'EvictionByEvictionAPI']);
     assert.equal((await door.ask('GET', `${budgets}/e`)).body.status.disruptionsAllowed, 0);
   });
 

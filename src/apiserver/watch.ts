@@ -3,11 +3,21 @@
  * else up; their clients come back where they were.
  */
 import type { Clock, Timer } from '../machinery/index.ts';
-import type { Random } from '../machinery/index.ts';
+import type { Random, WatchEvent } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
-import { json, type Representation } from './publish/negotiate.ts';
-import { bookmarkOf, eventOf, frameOf, isDirect, type Registry, type ResourceCall, type Seen, watch } from './registry/index.ts';
+import { json, protobufType, type Representation } from './publish/negotiate.ts';
+import { protobufEvent, protobufFrame } from './publish/protobuf.ts';
+import {
+  bookmarkOf,
+  eventOf,
+  frameOf,
+  isDirect,
+  type Registry,
+  type ResourceCall,
+  type Seen,
+  watch,
+} from './registry/index.ts';
 
 /** Bytes that may wait for a reader before it is taken for dead. */
 const pendingLimit = 64 * 1024 * 1024;
@@ -40,7 +50,9 @@ export async function serveWatch(
     if (live === undefined) early.push(bytes);
     else live(bytes);
   };
+  const inProtobuf = as.mediaType === protobufType;
   const line = (one: Seen): Buffer => {
+    if (inProtobuf && as.as === 'object') return protobufFrame(call.served, one.type, one.entry);
     const event = eventOf(call, one);
     const object = event.object;
     if (as.as === 'Table') {
@@ -55,18 +67,25 @@ export async function serveWatch(
       columnsSent = true;
       return Buffer.from(`${JSON.stringify({ type: event.type, object: table })}\n`);
     }
-    return Buffer.from(
-      `${JSON.stringify({ type: event.type, object: as.as === 'object' ? object : partialOf(object) })}\n`,
-    );
+    return lineOf({ type: event.type, object: as.as === 'object' ? object : partialOf(object) });
   };
+  const lineOf = (event: WatchEvent): Buffer =>
+    inProtobuf ? protobufEvent(event) : Buffer.from(`${JSON.stringify(event)}\n`);
 
   const opened = await watch(registry, call, { patient: true, onEvents: write, onEnd: () => finish() });
-  const sink = exchange.stream(200, { 'Content-Type': as.mediaType, 'Cache-Control': 'no-cache, private' });
+  const sink = exchange.stream(200, {
+    'Content-Type': inProtobuf ? `${protobufType};stream=watch` : as.mediaType,
+    'Cache-Control': 'no-cache, private',
+  });
   const { initial } = opened;
   for (let i = 0; i < initial.length; i += 500)
     sink.write(Buffer.concat(initial.slice(i, i + 500).map(plain ? frameOf : line)));
   const bookmark = (end: boolean) =>
-    sink.write(Buffer.from(`${JSON.stringify(bookmarkOf(call, opened.revision(), end))}\n`));
+    sink.write(lineOf(as.as.startsWith('Partial') ? partialBookmark(end) : bookmarkOf(call, opened.revision(), end)));
+  const partialBookmark = (end: boolean): WatchEvent => {
+    const { type, object } = bookmarkOf(call, opened.revision(), end);
+    return { type, object: partialOf(object) };
+  };
   for (const bytes of early) sink.write(bytes);
   live = (bytes) => {
     sink.write(bytes);

@@ -286,10 +286,8 @@ async function remove(
   const { uid, resourceVersion } = object.metadata;
   await client
     .delete(resource, refOf(object), { propagationPolicy, preconditions: { uid, resourceVersion } })
-    .catch((error: unknown) => {
-      // it changed meanwhile: its news comes by the watch
-      if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
-    });
+    // when it changed meanwhile, it is looked at again: not every change is news here
+    .catch(ignoreGone);
 }
 
 function refOf({ metadata }: AnyObject): { name: string; namespace?: string } {

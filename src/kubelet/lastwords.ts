@@ -17,15 +17,14 @@ export async function lastWords(container: ContainerStatus): Promise<string> {
   const lines = log
     .split('\n')
     .filter((line) => line !== '')
-    .map(content)
     .slice(-maxLogLines);
-  return `${lines.join('\n')}\n`.slice(-maxLogBytes);
+  return lines.map(content).join('').slice(-maxLogBytes);
 }
 
-/** Without time, stream and tag. */
+/** Without time, stream and tag; a line that the program did not end (`P`) is not ended here. */
 function content(line: string): string {
-  const match = /^\S+ (?:stdout|stderr) [FP] (.*)$/.exec(line);
-  return match?.[1] ?? line;
+  const [, tag, text] = /^\S+ (?:stdout|stderr) ([FP]) (.*)$/.exec(line) ?? [];
+  return tag === 'P' ? text! : `${text ?? line}\n`;
 }
 
 async function readEnd(path: string, bytes: number): Promise<string> {

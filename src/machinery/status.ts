@@ -173,8 +173,11 @@ export class StatusError extends Error {
   static notAcceptable(message: string): StatusError {
     return new StatusError('NotAcceptable', message);
   }
-  static tooManyRequests(message: string, retryAfterSeconds: number, causes?: StatusCause[]): StatusError {
-    return new StatusError('TooManyRequests', message, { retryAfterSeconds, ...(causes && { causes }) });
+  static tooManyRequests(message: string, retryAfterSeconds?: number, causes?: StatusCause[]): StatusError {
+    return new StatusError('TooManyRequests', message, {
+      ...(retryAfterSeconds && { retryAfterSeconds }),
+      ...(causes && { causes }),
+    });
   }
   static internal(message: string): StatusError {
     return new StatusError('InternalError', `Internal error occurred: ${message}`);

@@ -8,6 +8,11 @@ import { Writer } from './writer.ts';
 const prefix = new Uint8Array(magic);
 
 export function encodeWith(layout: Layout, object: unknown, apiVersion: string, kind: string): Uint8Array {
+  return envelopeOf(messageWith(layout, object, apiVersion, kind), apiVersion, kind);
+}
+
+/** Without its envelope: as it stands in a list. */
+export function messageWith(layout: Layout, object: unknown, apiVersion: string, kind: string): Uint8Array {
   const message = layout.messageOf(apiVersion, kind);
   if (message === undefined)
     throw new ProtobufError(
@@ -15,15 +20,55 @@ export function encodeWith(layout: Layout, object: unknown, apiVersion: string, 
       'unknownKind',
     );
   const writer = new Writer();
-  text(writer, 4, '');
-  text(writer, 3, '');
-  const before = writer.size;
   writeMessage(contextOf(layout), message, writer, object, 0);
-  close(writer, 2, before);
-  const beforeType = writer.size;
+  return writer.done();
+}
+
+export function envelopeOf(message: Uint8Array, apiVersion: string, kind: string): Uint8Array {
+  const writer = new Writer(message.length + 128);
+  writer.bytes(closing);
+  writer.bytes(message);
+  writer.bytes(openingOf(message.length, apiVersion, kind));
+  return writer.done();
+}
+
+/** The pieces of a list in its envelope, in order; `items` are messages of its kind's items, and are among the pieces as they are. */
+export function* listWith(
+  layout: Layout,
+  { apiVersion, kind, metadata }: { apiVersion: string; kind: string; metadata: object },
+  items: readonly Uint8Array[],
+): Generator<Uint8Array> {
+  const meta = messageWith(layout, { metadata }, apiVersion, kind);
+  const heads = items.map(({ length }) => itemHead(length));
+  const length = items.reduce((sum, item, i) => sum + heads[i]!.length + item.length, meta.length);
+  yield openingOf(length, apiVersion, kind);
+  yield meta;
+  for (const [i, item] of items.entries()) {
+    yield heads[i]!;
+    yield item;
+  }
+  yield closing;
+}
+
+/** Every kind of list has its items as the second field. */
+function itemHead(length: number): Uint8Array {
+  const writer = new Writer(8);
+  writer.unsigned(length);
+  writer.unsigned(2 * 8 + 2);
+  return writer.done();
+}
+
+/** Content encoding and content type, which nobody uses. */
+const closing = new Uint8Array([3 * 8 + 2, 0, 4 * 8 + 2, 0]);
+
+function openingOf(length: number, apiVersion: string, kind: string): Uint8Array {
+  const writer = new Writer(128);
+  writer.unsigned(length);
+  writer.unsigned(2 * 8 + 2);
+  const before = writer.size;
   text(writer, 2, kind);
   text(writer, 1, apiVersion);
-  close(writer, 1, beforeType);
+  close(writer, 1, before);
   writer.bytes(prefix);
   return writer.done();
 }

@@ -6,7 +6,7 @@
  */
 import facts from '../gen/protobuf.json' with { type: 'json' };
 import { type Decoded, decodeWith } from './decode.ts';
-import { encodeWith } from './encode.ts';
+import { encodeWith, envelopeOf, listWith, messageWith } from './encode.ts';
 import { Layout } from './layout.ts';
 
 export { ProtobufError, type ProtobufErrorCode } from './error.ts';
@@ -31,4 +31,21 @@ export function decodeProtobuf(bytes: Uint8Array): Decoded {
  */
 export function encodeProtobuf(object: object, apiVersion: string, kind: string): Uint8Array {
   return encodeWith(layout, object, apiVersion, kind);
+}
+
+/** Without its envelope, to be shared by `protobufEnvelope` and `encodeProtobufList`. Throws as `encodeProtobuf` does. */
+export function encodeProtobufMessage(object: object, apiVersion: string, kind: string): Uint8Array {
+  return messageWith(layout, object, apiVersion, kind);
+}
+
+export function protobufEnvelope(message: Uint8Array, apiVersion: string, kind: string): Uint8Array {
+  return envelopeOf(message, apiVersion, kind);
+}
+
+/** The pieces of a list (`kind` is that of the list), in order, its envelope included; `items` are what `encodeProtobufMessage` gave. */
+export function encodeProtobufList(
+  list: { apiVersion: string; kind: string; metadata: object },
+  items: readonly Uint8Array[],
+): Iterable<Uint8Array> {
+  return listWith(layout, list, items);
 }

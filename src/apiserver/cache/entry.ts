@@ -9,6 +9,7 @@ export class CacheEntry {
   readonly revision: number;
   #bytes: Buffer | undefined;
   #object: AnyObject | undefined;
+  #message: Uint8Array | undefined;
 
   constructor(key: string, revision: number, bytes: Buffer | undefined, object: AnyObject | undefined) {
     this.key = key;
@@ -24,6 +25,11 @@ export class CacheEntry {
 
   get object(): AnyObject {
     return (this.#object ??= JSON.parse(this.bytes.toString()) as AnyObject);
+  }
+
+  /** Its other form, made by whoever asks first. */
+  message(make: (object: AnyObject) => Uint8Array): Uint8Array {
+    return (this.#message ??= make(this.object));
   }
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../../machinery/index.ts';
 import type { CacheEntry } from '../cache/index.ts';
 import type { ResourceCall } from './context.ts';
+import { fromStored } from './convert.ts';
 
 export interface Selection {
   /** No object is left out (within the namespace asked for). */
@@ -36,9 +37,9 @@ export function selectionOf(call: Pick<ResourceCall, 'served' | 'options' | 'nam
   };
 }
 
-/** Selectable fields of custom resources are those of the version asked for. */
-function objectOf({ view }: ResourceCall['served'], entry: CacheEntry): AnyObject {
-  return view === undefined ? entry.object : view.of(entry).object;
+/** Selectable fields are those of the version asked for. */
+function objectOf(served: ResourceCall['served'], entry: CacheEntry): AnyObject {
+  return served.view === undefined ? fromStored(served, entry.object) : served.view.of(entry).object;
 }
 
 function labelsOf(text: string): Selector | undefined {

@@ -1,12 +1,13 @@
 /** A polite deletion: refused while a disruption budget says that the pod cannot be spared. */
-import { type AnyObject, cloneJson, labelSelectorAsSelector, StatusError } from '../../machinery/index.ts';
+import { type AnyObject, cloneJson, formatTime, labelSelectorAsSelector, StatusError } from '../../machinery/index.ts';
 import { all } from '../admission/lookup.ts';
 import { type Answer, change, entryOf, type Registry, remove, type ResourceCall } from '../registry/index.ts';
 import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
 
 const budgets = { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' };
-const retryAfter = 10;
+/** Seconds after which one may ask again; where a pod cannot be spared, nobody knows when. */
+const beingProcessed = 10;
 
 export async function evict({ registry }: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const pod = (await entryOf(registry, call)).object;
@@ -15,11 +16,30 @@ export async function evict({ registry }: SubresourceContext, call: ResourceCall
   const needsPermission =
     !['Succeeded', 'Failed', 'Pending'].includes(pod.status?.phase) && !pod.metadata.deletionTimestamp;
   if (needsPermission) await spend(registry, call, pod);
+  if (!pod.metadata.deletionTimestamp && !options.dryRun) await tell(registry, call);
   await remove(registry, { ...call, verb: 'delete', subresource: '', options, body: undefined });
   return {
     code: 201,
     object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } as never,
   };
+}
+
+/** Whoever made the pod learns that it did not fail by itself. */
+async function tell(registry: Registry, call: ResourceCall): Promise<void> {
+  const write = { ...call, subresource: 'status', verb: 'update' as const, body: undefined };
+  const time = formatTime(registry.clock.now());
+  await change(registry, write, {
+    part: 'status',
+    make: (current) => {
+      const next = cloneJson(current);
+      next.status ??= {};
+      const others = (next.status.conditions ?? []).filter(({ type }: AnyObject) => type !== 'DisruptionTarget');
+      const why = { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' };
+      const condition = { type: 'DisruptionTarget', status: 'True', lastProbeTime: null, lastTransitionTime: time };
+      next.status.conditions = [...others, { ...condition, ...why }];
+      return next;
+    },
+  });
 }
 
 async function spend(registry: Registry, call: ResourceCall, pod: AnyObject): Promise<void> {
@@ -62,12 +82,12 @@ async function spend(registry: Registry, call: ResourceCall, pod: AnyObject): Pr
 
 function check(budget: AnyObject): void {
   const { status = {}, metadata } = budget;
-  const tooMany = (message: string) =>
+  const tooMany = (message: string, retryAfter?: number) =>
     StatusError.tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", retryAfter, [
       { reason: 'DisruptionBudget', message },
     ]);
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0))
-    throw tooMany(`The disruption budget ${metadata.name} is still being processed by the server.`);
+    throw tooMany(`The disruption budget ${metadata.name} is still being processed by the server.`, beingProcessed);
   if (!(status.disruptionsAllowed > 0))
     throw tooMany(
       `The disruption budget ${metadata.name} needs ${status.desiredHealthy ?? 0} healthy pods and has ${status.currentHealthy ?? 0} currently`,

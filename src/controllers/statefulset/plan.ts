@@ -39,7 +39,8 @@ export function nextSteps(set: StatefulSet, pods: readonly Pod[], update: string
   const condemned = pods
     .filter((pod) => !wanted.includes(ordinalOf(set, pod) ?? -1))
     .toSorted((a, b) => (ordinalOf(set, b) ?? 0) - (ordinalOf(set, a) ?? 0));
-  const firstUnhealthy = condemned.find((pod) => !isHealthy(set, pod, now));
+  // the one with the lowest ordinal: it alone may go before it is well
+  const firstUnhealthy = condemned.findLast((pod) => !isHealthy(set, pod, now));
   for (const pod of condemned) {
     const going = pod.metadata.deletionTimestamp !== undefined;
     if (ordered && (going || (!isHealthy(set, pod, now) && pod !== firstUnhealthy))) return steps;

@@ -47,6 +47,8 @@ test('what a set does next', () => {
     ['the highest goes when it shrinks', { replicas: 1 }, ['0:ok', '1:ok', '2:ok'], '-2'],
     ['one after the other', { replicas: 1 }, ['0:ok', '1:ok', '2:going'], ''],
     ['not while a lower one is not well', { replicas: 1 }, ['0:bad', '1:ok'], ''],
+    ['nor while a lower one that is to go is not', { replicas: 0 }, ['0:bad', '1:bad', '2:bad'], ''],
+    ['the lowest may go unwell', { replicas: 0 }, ['0:bad'], '-0'],
     ['all at once, in parallel', { ...parallel, replicas: 1 }, ['0:ok', '1:ok', '2:ok'], '-2 -1'],
     ['a release begins at the end', {}, ['0:old', '1:old', '2:old'], '-2'],
     ['goes on when that is well', {}, ['0:old', '1:old', '2:ok'], '-1'],
