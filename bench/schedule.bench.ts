@@ -172,7 +172,7 @@ function nodeNamed(name: string, n: number, allocatable: object = {}) {
 }
 
 async function prepare(client: Client): Promise<void> {
-  await client.create(namespaces, { metadata: { name: 'bench' } });
+  await client.create(namespaces, { metadata: { name: 'bench' }, spec: {} });
   await client.create(serviceAccounts, { metadata: { name: 'default', namespace: 'bench' } });
   await client.create(priorityClasses, { metadata: { name: 'low' }, value: 0 });
   await client.create(priorityClasses, { metadata: { name: 'high' }, value: 10 });

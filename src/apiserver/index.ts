@@ -26,6 +26,7 @@ import type { Registry, ServiceRanges } from './registry/index.ts';
 import { Resources } from './resources.ts';
 import { serve, serveUpgrade, type Serving } from './serve.ts';
 import type { User } from './request.ts';
+import { nodeSummaries, serveUsage, type SummarySource } from './usage/index.ts';
 import { WebhookClient } from './webhooks/index.ts';
 
 export interface ApiserverOptions extends ServiceRanges {
@@ -37,6 +38,8 @@ export interface ApiserverOptions extends ServiceRanges {
   readonly tokens?: readonly TokenAuthenticator[];
   /** How to reach node agents; without it logs, exec and their like answer 503. */
   readonly nodes?: NodeCredentials;
+  /** What nodes use, for the Metrics API; absent: the nodes are asked, if they can be reached. */
+  readonly usage?: SummarySource;
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -83,6 +86,8 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     failed: (error) => options.failed(error, ''),
   });
 
+  const usage = options.usage ?? (options.nodes && nodeSummaries(options.nodes));
+  if (usage !== undefined) serveUsage(registry, usage);
   const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
   );
@@ -185,3 +190,4 @@ export { certify, createAuthority, issue, type CertificateRequest, type KeyPair 
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';
 export type { User } from './request.ts';
+export type { SummarySource } from './usage/index.ts';

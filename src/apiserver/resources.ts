@@ -17,6 +17,16 @@ export interface View {
   stale(entry: CacheEntry): boolean;
 }
 
+/** Which objects are wanted: '' is all. What `matches` says of the object that another is about (a node, a pod) holds for it. */
+export interface SourceQuery {
+  readonly namespace: string;
+  readonly name: string;
+  matches(object: AnyObject): boolean;
+}
+
+/** What there is of a resource that nobody stores. */
+export type Source = (query: SourceQuery) => Promise<AnyObject[]>;
+
 /** One resource of one version, and where its objects are kept. All versions of a resource share the place. */
 export interface ServedResource {
   readonly kind: Kind;
@@ -29,7 +39,11 @@ export interface ServedResource {
   readonly view?: View;
   /** Why nothing can be created at present, where that is so. */
   readonly closed?: string;
+  /** Where the objects come from, if they are not stored. */
+  readonly source?: Source;
 }
+
+type More = Pick<ServedResource, 'view' | 'closed' | 'source'>;
 
 export function keyFor(served: ServedResource, namespace: string, name: string): string {
   return served.kind.namespaced ? `${served.prefix}${namespace}/${name}` : served.prefix + name;
@@ -52,7 +66,7 @@ export class Resources {
     for (const kind of kinds) this.add(kind, storageKindOf(kind, kinds));
   }
 
-  add(kind: Kind, stored: Kind = kind, more: Pick<ServedResource, 'view' | 'closed'> = {}): ServedResource {
+  add(kind: Kind, stored: Kind = kind, more: More = {}): ServedResource {
     const served = this.describe(kind, stored, more);
     this.#byPath.set(`${kind.group}/${kind.version}/${kind.resource}`, served);
     this.#byKind.set(`${served.apiVersion}/${kind.kind}`, served);
@@ -61,7 +75,7 @@ export class Resources {
   }
 
   /** As `add` would have it, and not served. */
-  describe(kind: Kind, stored: Kind, more: Pick<ServedResource, 'view' | 'closed'> = {}): ServedResource {
+  describe(kind: Kind, stored: Kind, more: More = {}): ServedResource {
     const group = kind.group === '' ? 'core' : kind.group;
     const place = storedAs[`${group}/${kind.resource}`] ?? `${group}/${kind.resource}`;
     const keeps = kind.verbs.includes('get') || kind.verbs.includes('list');

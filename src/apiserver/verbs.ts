@@ -18,6 +18,7 @@ import {
 import { review, type ReviewContext } from './reviews.ts';
 import { onSubresource, type SubresourceContext } from './subresources/index.ts';
 import type { Resources } from './resources.ts';
+import { readSource } from './sourced.ts';
 import type { AnyObject } from '../machinery/index.ts';
 
 export interface CallInput {
@@ -83,6 +84,7 @@ export type VerbContext = SubresourceContext & ReviewContext;
 export async function perform(context: VerbContext, call: ResourceCall): Promise<Result> {
   const { registry } = context;
   if (call.subresource !== '') return { answer: await onSubresource(context, call) };
+  if (call.served.source !== undefined) return readSource(call.served.source, call);
   switch (call.verb) {
     case 'get':
       return { answer: await get(registry, call) };

@@ -3,6 +3,7 @@
  * another Kubernetes. This list is what runs; what each does is in its file.
  */
 import type { Controller } from '../client/index.ts';
+import { horizontalPodAutoscaler } from './autoscaling/index.ts';
 import { clusterRoleAggregation } from './clusterroleaggregation.ts';
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
@@ -41,6 +42,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     jobController,
     cronJobController,
     ttlAfterFinished,
+    horizontalPodAutoscaler(),
     disruptionController,
     clusterRoleAggregation,
     endpointSliceController,

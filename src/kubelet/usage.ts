@@ -1,5 +1,5 @@
 /** What pods use, as `/stats/summary` and `/metrics/resource` tell it. */
-import { cpus, freemem, totalmem } from 'node:os';
+import { cpus, freemem, totalmem, uptime } from 'node:os';
 import { formatTime } from '../machinery/index.ts';
 import type { Context } from './options.ts';
 import type { PodWorker } from './podworker.ts';
@@ -32,15 +32,16 @@ function machineCpu(): number {
 
 const rates = new WeakMap<Context, Map<string, { at: number; cpu: number; rate: number }>>();
 
-/** Nanocores since the last look (at least a second ago). */
-function nanoCores(context: Context, key: string, cpu: number): number {
+/** Nanocores since the last look (at least a second ago); at the first look since the start, `age` milliseconds ago. */
+function nanoCores(context: Context, key: string, cpu: number, age: number): number {
   const known = rates.get(context) ?? new Map();
   rates.set(context, known);
   const now = context.clock.monotonic();
   const last = known.get(key);
   if (!last) {
-    known.set(key, { at: now, cpu, rate: 0 });
-    return 0;
+    const rate = age >= 1000 ? Math.max(0, Math.round((cpu / age) * 1000)) : 0;
+    known.set(key, { at: now, cpu, rate });
+    return rate;
   }
   if (now - last.at < 1000) return last.rate;
   const rate = Math.max(0, Math.round(((cpu - last.cpu) / (now - last.at)) * 1000));
@@ -51,14 +52,22 @@ function nanoCores(context: Context, key: string, cpu: number): number {
 export async function statsSummary(context: Context, workers: PodWorker[]): Promise<object> {
   const time = formatTime(context.clock.now());
   const usages = await usageOf(context, workers);
-  const shape = (key: string, cpu: number, workingSet: number, memory: number) => ({
-    cpu: { time, usageNanoCores: nanoCores(context, key, cpu), usageCoreNanoSeconds: Math.round(cpu) },
+  const shape = (key: string, startedAt: number, cpu: number, workingSet: number, memory: number) => ({
+    cpu: {
+      time,
+      usageNanoCores: nanoCores(context, key, cpu, context.clock.now() - startedAt),
+      usageCoreNanoSeconds: Math.round(cpu),
+    },
     memory: { time, usageBytes: memory, workingSetBytes: workingSet, rssBytes: workingSet },
   });
   const used = totalmem() - freemem();
   forgetOld(context, usages);
   return {
-    node: { nodeName: context.nodeName, startTime: time, ...shape('', machineCpu(), used, used) },
+    node: {
+      nodeName: context.nodeName,
+      startTime: time,
+      ...shape('', context.clock.now() - uptime() * 1000, machineCpu(), used, used),
+    },
     pods: usages.map(({ worker, containers }) => {
       const { name, namespace, uid } = worker.pod.metadata;
       const sum = (of: (stats: ContainerStats) => number) =>
@@ -68,6 +77,7 @@ export async function statsSummary(context: Context, workers: PodWorker[]): Prom
         startTime: worker.status.startTime ?? time,
         ...shape(
           `${uid}`,
+          Math.min(...containers.map((each) => each.startedAt)),
           sum((stats) => stats.cpuNanoseconds),
           sum((stats) => stats.workingSetBytes),
           sum((stats) => stats.memoryBytes),
@@ -77,6 +87,7 @@ export async function statsSummary(context: Context, workers: PodWorker[]): Prom
           startTime: formatTime(each.startedAt),
           ...shape(
             `${uid}/${each.name}`,
+            each.startedAt,
             each.stats.cpuNanoseconds,
             each.stats.workingSetBytes,
             each.stats.memoryBytes,

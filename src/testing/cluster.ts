@@ -29,6 +29,8 @@ export interface ClusterOptions {
   scheduler?: boolean;
   /** So many nodes, `node-0` and on: the real node agent on simulated containers. Absent: none. */
   nodes?: number;
+  /** What nodes use, as their `/stats/summary`, by name: for the Metrics API and what goes by it. Absent: there is no Metrics API. */
+  usage?(nodeName: string): unknown;
   log?: Log;
 }
 
@@ -78,6 +80,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     },
     serviceCIDR: '10.96.0.0/16',
     nodePorts: { from: 30000, to: 32767 },
+    ...(options.usage && { usage: async ({ metadata }) => options.usage!(metadata.name!) }),
     failed: (err, id) => log.error({ err, id }, 'a request failed'),
   });
   const clientFor = ({ name, groups = [] }: { name: string; groups?: readonly string[] }) =>

@@ -6,6 +6,7 @@ export { answerOf, fieldManagerOf, type Answer, type PatchType, type Registry, t
 export { create } from './create.ts';
 export { remove, removeCollection } from './delete.ts';
 export { entryOf, get, list, type ListAnswer } from './read.ts';
+export { selectionOf } from './selection.ts';
 export { change, patch, update } from './update.ts';
 export { fromStored, isDirect } from './convert.ts';
 export { firstAddress } from './services/cidr.ts';
