@@ -130,6 +130,29 @@ describe('reading a log', () => {
     assert.equal(text, '1\n2\n3\n4\n5\n');
   });
 
+  it('goes over the files that rotation moved aside, as far back as is asked for', async () => {
+    const rotated = join(directory, 'rotated.log');
+    const at = (second: number) => `2026-01-02T03:04:0${second}.000000000Z stdout`;
+    await writeFile(`${rotated}.20260102-030401`, `${at(0)} F 0\n${at(1)} F 1\n`);
+    await writeFile(`${rotated}.20260102-030403`, `${at(2)} F 2\n${at(3)} P 3, be\n`);
+    const read = async (options?: LogOptions) => {
+      let text = '';
+      for await (const bytes of readLog(rotated, options)) text += bytes.toString();
+      return text;
+    };
+    assert.equal(await read(), '0\n1\n2\n3, be', 'rotated, and not written since');
+    await writeFile(rotated, `${at(4)} F gun\n${at(5)} F 5\n`);
+    assert.equal(await read(), '0\n1\n2\n3, begun\n5\n');
+    assert.equal(await read({ tailLines: 1 }), '5\n');
+    assert.equal(await read({ tailLines: 2 }), '3, begun\n5\n');
+    assert.equal(await read({ tailLines: 3 }), '2\n3, begun\n5\n');
+    assert.equal(await read({ tailLines: 4 }), '1\n2\n3, begun\n5\n');
+    assert.equal(await read({ tailLines: 9 }), '0\n1\n2\n3, begun\n5\n');
+    assert.equal(await read({ tailLines: 0 }), '');
+    assert.equal(await read({ since: Date.UTC(2026, 0, 2, 3, 4, 2) }), '2\n3, begun\n5\n');
+    assert.equal(await read({ limitBytes: 5 }), '0\n1\n2');
+  });
+
   it('stops following when its reader goes away', async () => {
     const gone = new AbortController();
     const following = (async () => {

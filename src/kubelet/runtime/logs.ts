@@ -3,8 +3,9 @@
  * reading it with `kubectl logs`' options, and following it as it grows and is rotated.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { logFiles, nextLogFile } from './logfiles.ts';
 import { watchDirectory } from './waitfile.ts';
 
 const newline = 10;
@@ -78,7 +79,7 @@ export interface LogOptions {
   signal?: AbortSignal;
 }
 
-/** The log as a reader wants it: the programs' own bytes. Rejects with ENOENT when there is no log. */
+/** The log as a reader wants it, over all files that rotation has left: the programs' own bytes. Rejects with ENOENT when there is no log. */
 export async function* readLog(path: string, options: LogOptions = {}): AsyncGenerator<Buffer> {
   let left = options.limitBytes ?? Number.POSITIVE_INFINITY;
   let fresh = true;
@@ -96,10 +97,10 @@ export async function* readLog(path: string, options: LogOptions = {}): AsyncGen
 
 /** The entries of a log from where `tailLines` begins; follows it over rotations. */
 async function* entriesOf(path: string, options: LogOptions): AsyncGenerator<LogEntry> {
-  let file = await open(path, 'r');
+  let { file, position } = await beginningOf(path, options);
   const changes = new Changes(path, options);
+  let next: FileHandle | undefined;
   try {
-    let position = options.tailLines === undefined ? 0 : await tailPosition(file, options.tailLines);
     let rest: Buffer = Buffer.alloc(0);
     for (;;) {
       // Asked before reading: what is written until then is read below.
@@ -116,26 +117,42 @@ async function* entriesOf(path: string, options: LogOptions): AsyncGenerator<Log
         }
         if (changes.aborted) return;
       }
-      const next = await successor(path, file);
       if (next) {
         await file.close();
-        [file, position, rest] = [next, 0, Buffer.alloc(0)];
+        [file, position, rest, next] = [next, 0, Buffer.alloc(0), undefined];
         continue;
       }
+      next = await nextLogFile(path, file);
+      // This one is read once more: what was written before there was another.
+      if (next) continue;
       if (last) return;
       await changes.next();
     }
   } finally {
     changes.close();
-    await file.close();
+    await Promise.all([file.close(), next?.close()]);
   }
 }
 
-/** The new file at the path, when the one being read was moved aside. */
-async function successor(path: string, file: FileHandle): Promise<FileHandle | undefined> {
-  const now = await stat(path).catch(() => undefined);
-  if (!now || now.ino === (await file.stat()).ino) return undefined;
-  return open(path, 'r').catch(() => undefined);
+/** In which file, and where in it, what is asked for begins. */
+async function beginningOf(path: string, { tailLines, since = 0 }: LogOptions): Promise<Beginning> {
+  const files = await logFiles(path);
+  let lines = 0;
+  for (let i = files.length - 1; i >= 0; i--) {
+    const file = await open(files[i]!.path, 'r');
+    const tail = tailLines === undefined ? undefined : await tailOf(file, tailLines, lines);
+    lines = tail?.lines ?? 0;
+    const older = files[i - 1];
+    if (tail?.whole || older === undefined || older.writtenAt < since) return { file, position: tail?.position ?? 0 };
+    await file.close();
+  }
+  // There is none, and this says so.
+  return { file: await open(path, 'r'), position: 0 };
+}
+
+interface Beginning {
+  file: FileHandle;
+  position: number;
 }
 
 /** Changes of a file, of who asks for it, and of what writes it. */
@@ -174,13 +191,20 @@ class Changes {
   }
 }
 
-/** Where the last `count` lines begin; pieces of a line count as one with it. */
-async function tailPosition(file: FileHandle, count: number): Promise<number> {
+interface Tail {
+  position: number;
+  /** So many lines are counted from there to the end of the log. */
+  lines: number;
+  /** Nothing before is wanted. */
+  whole: boolean;
+}
+
+/** Where the last `count` lines begin, of which newer files hold `lines`; pieces of a line count as one with it. */
+async function tailOf(file: FileHandle, count: number, lines: number): Promise<Tail> {
   const { size } = await file.stat();
-  if (count <= 0) return size;
+  if (count <= 0) return { position: size, lines, whole: true };
   let rest: Buffer = Buffer.alloc(0);
-  let begin = size;
-  let lines = 0;
+  let position = size;
   for (let end = size; end > 0; ) {
     const from = Math.max(0, end - chunkSize);
     const buffer = Buffer.alloc(end - from);
@@ -193,15 +217,15 @@ async function tailPosition(file: FileHandle, count: number): Promise<number> {
       if (before < 0 && from > 0) break;
       const entry = parseLogLine(text.subarray(before + 1, lineEnd - 1));
       if (entry?.complete || lines === 0) lines += 1;
-      if (lines > count) return begin;
-      begin = from + before + 1;
+      if (lines > count) return { position, lines, whole: true };
+      position = from + before + 1;
       lineEnd = before + 1;
-      if (before < 0) return 0;
+      if (before < 0) break;
     }
     rest = Buffer.from(text.subarray(0, lineEnd));
     end = from;
   }
-  return begin;
+  return { position, lines, whole: false };
 }
 
 function splitLines(bytes: Buffer): { whole: Buffer[]; rest: Buffer } {
