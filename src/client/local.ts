@@ -37,7 +37,16 @@ export interface LocalRequest {
   signal?: AbortSignal;
 }
 
-export function localClient(server: LocalServer): Client {
+export interface LocalOptions {
+  /**
+   * Answers and events are the server's own objects, for a caller that never changes one (informers, controllers): nothing is copied.
+   * Absent: what is answered belongs to the caller.
+   */
+  share?: boolean;
+}
+
+export function localClient(shared: LocalServer, { share = false }: LocalOptions = {}): Client {
+  const server = share ? shared : copying(shared);
   const write = (verb: string, resource: Resource, object: KubeObject, options: WriteOptions, patchType?: 'apply') => {
     const { subresource, signal, ...rest } = options;
     const { name, namespace } = object.metadata;
@@ -89,6 +98,13 @@ export function localClient(server: LocalServer): Client {
       const { namespace, signal, ...rest } = selection;
       await server.call({ verb: 'deletecollection', resource, namespace, options: { ...rest, ...options }, signal });
     },
+  };
+}
+
+function copying(server: LocalServer): LocalServer {
+  return {
+    call: async (request) => cloneJson(await server.call(request)),
+    watch: (request, onEvents, onEnd) => server.watch(request, (events) => onEvents(cloneJson(events)), onEnd),
   };
 }
 

@@ -1,4 +1,7 @@
-/** Tells the API a pod's status: only when it changed, one write at a time, the newest wins. */
+/**
+ * Tells the API a pod's status: when it changed, or when somebody else has said otherwise (a node that is not heard of has its pods' readiness
+ * taken away); one write at a time, the newest wins.
+ */
 import type { Client, Log } from '../client/index.ts';
 import { type Clock, equalJson, isStatusError } from '../machinery/index.ts';
 import { type Pod, type PodStatus, pods } from './kinds.ts';
@@ -20,6 +23,8 @@ export class StatusWriter {
   readonly #clock: Clock;
   readonly #log: Log;
   #written: PodStatus | undefined;
+  /** What the API made of the last write, and at which revision. */
+  #answered: { status: PodStatus; revision: number } | undefined;
   #next: { pod: Pod; status: PodStatus } | undefined;
   #writing: Promise<void> | undefined;
   #gone = false;
@@ -33,11 +38,19 @@ export class StatusWriter {
 
   set(pod: Pod, status: PodStatus): void {
     if (this.#gone) return;
+    // compared with what the API has, from here on
+    if (this.#isOverwritten(pod)) this.#written = undefined;
     if (!this.#next && equalJson(this.#written ?? ours(pod.status ?? {}), ours(status))) return;
     this.#next = { pod, status };
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
+  }
+
+  #isOverwritten(pod: Pod): boolean {
+    const answered = this.#answered;
+    if (answered === undefined || Number(pod.metadata.resourceVersion) <= answered.revision) return false;
+    return !equalJson(answered.status, ours(pod.status ?? {}));
   }
 
   /** Resolves once everything that was set has been written, or the pod is gone. */
@@ -93,12 +106,13 @@ export class StatusWriter {
         body[field] = [{ $patch: 'replace' }, ...status[field]];
       }
     }
-    await this.#client.patch(
+    const answer = await this.#client.patch<Pod>(
       pods,
       { name, namespace },
       { type: 'strategic', body: { metadata: { uid }, status: body } },
       { subresource: 'status', fieldManager: 'kubelet' },
     );
+    this.#answered = { status: ours(answer.status ?? {}), revision: Number(answer.metadata.resourceVersion) };
   }
 }
 
