@@ -74,12 +74,17 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     });
     report('apiserver', `https://127.0.0.1:${port}`);
     const as = (name: string, ...groups: string[]): Client =>
-      localClient(apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name.replace(/^system:/, '')));
+      localClient(
+        apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name.replace(/^system:/, '')),
+        {
+          share: true,
+        },
+      );
     const admin = as('system:glasshouse', masters);
     await ensureRoles(admin);
     const control = as('system:kube-controller-manager');
     const account = (name: string): Client =>
-      localClient(apiserver.local(serviceAccountUser('kube-system', name), 'kube-controller-manager'));
+      localClient(apiserver.local(serviceAccountUser('kube-system', name), 'kube-controller-manager'), { share: true });
     const shared = { clock, random, log, signal: stop.signal };
     const informers = new Informers({ client: control, ...shared });
     undo.push(() => stop.abort(new Error('stopping')));

@@ -129,10 +129,13 @@ interface Parts {
 /** Resolves once everything that was started has ended. */
 async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: Parts): Promise<void> {
   if (parts.signal.aborted) return;
-  const as = (name: string) => localClient(apiserver.local({ name, groups: ['system:authenticated'] }, name));
+  const as = (name: string) =>
+    localClient(apiserver.local({ name, groups: ['system:authenticated'] }, name), { share: true });
   const manager = as('system:kube-controller-manager');
   const clientFor = (account: string) =>
-    localClient(apiserver.local(serviceAccountUser('kube-system', account), 'kube-controller-manager'));
+    localClient(apiserver.local(serviceAccountUser('kube-system', account), 'kube-controller-manager'), {
+      share: true,
+    });
   const informers = new Informers({ client: manager, ...parts });
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {

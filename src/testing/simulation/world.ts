@@ -130,7 +130,7 @@ export class World {
 
   #clientFor(user: User, userAgent: string): Client {
     const server = this.#serverFor(user, userAgent);
-    return localClient(this.#options.faults.before(() => server));
+    return localClient(this.#options.faults.before(() => server), { share: true });
   }
 }
 
