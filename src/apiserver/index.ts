@@ -109,7 +109,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   });
   const serving: Serving = {
     chain: { tokens: [tokens, ...(options.tokens ?? [])], authorize: registry.authorize },
-    verbs: { registry, tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
+    verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
     nodes: options.nodes && new NodeProxy(registry, options.nodes),
     proxy: new Proxy(registry, options.nodes),

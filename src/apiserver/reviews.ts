@@ -1,6 +1,6 @@
 /** Questions that are answered and not stored: who am I, may I, is this token good. */
 import { type AnyObject, cause, isObject, StatusError } from '../machinery/index.ts';
-import type { ServiceAccountTokens } from './authn/index.ts';
+import type { ServiceAccountTokens, TokenAuthenticator } from './authn/index.ts';
 import type { Attributes, Decision, PolicyRule } from './authz/index.ts';
 import { type Answer, type ResourceCall } from './registry/index.ts';
 import { decode } from './registry/decode.ts';
@@ -8,6 +8,8 @@ import type { User } from './request.ts';
 
 export interface ReviewContext {
   readonly tokens: ServiceAccountTokens;
+  /** Whom a TokenReview asks about what is no token of a service account. */
+  readonly others?: readonly TokenAuthenticator[];
   authorize(attributes: Attributes): Decision;
   rulesFor(user: User, namespace: string): PolicyRule[];
 }
@@ -55,6 +57,8 @@ function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kin
         'exactly one of nonResourceAttributes or resourceAttributes must be specified',
       ),
     ]);
+  const problems = selectorProblems(resource);
+  if (problems.length > 0) throw StatusError.invalid({ group: 'authorization.k8s.io', kind }, '', problems);
   const decision = context.authorize({
     user,
     verb: (resource ?? path).verb ?? '',
@@ -67,6 +71,34 @@ function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kin
     path: path?.path ?? '',
   });
   return { allowed: decision.allowed, ...(decision.reason && { reason: decision.reason }) };
+}
+
+/** Of the field and label selectors that a request is asked about with. */
+function selectorProblems(resource: AnyObject['spec']) {
+  const problems = [];
+  for (const name of ['fieldSelector', 'labelSelector']) {
+    const { rawSelector, requirements = [] } = resource?.[name] ?? {};
+    const field = `spec.resourceAttributes.${name}`;
+    if (rawSelector && requirements.length > 0)
+      problems.push(
+        cause.invalid(`${field}.rawSelector`, rawSelector, 'may not specified at the same time as requirements'),
+      );
+    for (const [at, { key, operator, values = [] }] of requirements.entries()) {
+      const path = `${field}.requirements[${at}]`;
+      if (!key) problems.push(cause.required(`${path}.key`, 'must be specified'));
+      if (operator === 'In' || operator === 'NotIn') {
+        if (values.length === 0)
+          problems.push(cause.required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+      } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+        if (values.length > 0)
+          problems.push(
+            cause.forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
+          );
+      } else if (name === 'labelSelector')
+        problems.push(cause.invalid(`${path}.operator`, operator, 'not a valid selector operator'));
+    }
+  }
+  return problems;
 }
 
 function subjectOf(spec: AnyObject['spec']): User {
@@ -99,13 +131,26 @@ function rules(context: ReviewContext, user: User, namespace: string | undefined
 async function token(context: ReviewContext, spec: AnyObject['spec']): Promise<AnyObject['status']> {
   if (!spec?.token) throw StatusError.badRequest('token is required for TokenReview in authentication');
   try {
-    const found = await context.tokens.review(spec.token, spec.audiences ?? []);
+    const found = (await context.tokens.review(spec.token, spec.audiences ?? [])) ?? (await known(context, spec));
     if (found === undefined) return { authenticated: false };
     return { authenticated: true, user: infoOf(found.user), audiences: found.audiences };
   } catch (error) {
     if (isObject(error) && error instanceof StatusError) return { authenticated: false, error: error.message };
     throw error;
   }
+}
+
+/** The tokens of others are good for this API server. */
+async function known(
+  { tokens, others = [] }: ReviewContext,
+  { token, audiences }: AnyObject['spec'],
+): Promise<{ user: User; audiences: string[] } | undefined> {
+  if (audiences?.length > 0 && !audiences.includes(tokens.issuer)) return undefined;
+  for (const other of others) {
+    const user = await other.authenticate(token);
+    if (user !== undefined) return { user, audiences: [tokens.issuer] };
+  }
+  return undefined;
 }
 
 function infoOf(user: User): AnyObject['status'] {
