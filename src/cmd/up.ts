@@ -18,6 +18,7 @@ import { loadPki } from './pki.ts';
 import { chooseRuntime } from './runtimes.ts';
 import { startSimNodes } from './simnodes.ts';
 import { describeStore, openStore } from './store.ts';
+import { ensureStorageClass, localVolumes } from './volumes.ts';
 
 const masters = 'system:masters';
 const readyWithin = 30_000;
@@ -82,13 +83,14 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       );
     const admin = as('system:glasshouse', masters);
     await ensureRoles(admin);
+    await ensureStorageClass(admin);
     const control = as('system:kube-controller-manager');
     const account = (name: string): Client =>
       localClient(apiserver.local(serviceAccountUser('kube-system', name), 'kube-controller-manager'), { share: true });
     const shared = { clock, random, log, signal: stop.signal };
     const informers = new Informers({ client: control, ...shared });
     undo.push(() => stop.abort(new Error('stopping')));
-    const list = controllers({ clusterCA: pki.authority.certificate });
+    const list = controllers({ localVolumes: localVolumes(places.root), clusterCA: pki.authority.certificate });
     // over etcd there may be further processes like this one
     const leader = (client: Client, lease: string) => ({
       ...shared,

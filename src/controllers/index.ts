@@ -22,13 +22,18 @@ import { serviceAccountController } from './serviceaccount.ts';
 import { serviceCIDRController } from './servicecidr.ts';
 import { statefulSetController } from './statefulset/index.ts';
 import { ttlAfterFinished } from './ttlafterfinished.ts';
+import { type LocalVolumes, volumeControllers } from './volume/index.ts';
+
+export { type LocalVolumes, localProvisioner } from './volume/index.ts';
 
 export interface ControllerOptions {
   /** PEM: what pods trust the API server by. */
   clusterCA: string;
+  /** For claims of the StorageClass whose provisioner is `localProvisioner`; absent: they wait for another provisioner. */
+  localVolumes?: LocalVolumes;
 }
 
-export function controllers({ clusterCA }: ControllerOptions): Controller[] {
+export function controllers({ clusterCA, localVolumes }: ControllerOptions): Controller[] {
   return [
     namespaceController as Controller,
     serviceAccountController,
@@ -43,6 +48,7 @@ export function controllers({ clusterCA }: ControllerOptions): Controller[] {
     cronJobController,
     ttlAfterFinished,
     horizontalPodAutoscaler(),
+    ...volumeControllers(localVolumes),
     disruptionController,
     clusterRoleAggregation,
     endpointSliceController,

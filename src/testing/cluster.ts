@@ -13,6 +13,8 @@ import { runScheduler } from '../scheduler/index.ts';
 import { type Clock, type Random, seededRandom } from '../machinery/index.ts';
 import { memoryStore, type Store } from '../store/index.ts';
 import { generateKeyPairSync } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startNodes } from './nodes.ts';
 import { settle, VirtualClock } from './virtualclock.ts';
 
@@ -119,6 +121,13 @@ function signerKey(): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
+/** Volumes that are made are only told of: nodes of tests make the folders that their pods mount, if there are such. */
+const localVolumes = {
+  directory: join(tmpdir(), 'glass-volumes'),
+  prepare: async () => {},
+  remove: async () => {},
+};
+
 interface Parts {
   clock: Clock;
   random: Random;
@@ -139,7 +148,7 @@ async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: 
   const informers = new Informers({ client: manager, ...parts });
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {
-    const list = allControllers({ clusterCA: '' });
+    const list = allControllers({ clusterCA: '', localVolumes });
     ended.push(runControllers(manager, list, { ...parts, informers, clientFor }).ended);
   }
   if (options.scheduler !== false)
