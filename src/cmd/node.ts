@@ -102,6 +102,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   return { ready: ready.then(() => {}), stop };
 }
 
+/** Upstream's. */
+const kubeletPort = 10_250;
+
 interface Agent {
   kubelet: Kubelet;
   runtime: Runtime;
@@ -147,7 +150,8 @@ async function startAgent(options: NodeOptions, parts: AgentParts): Promise<Agen
     },
     server: {
       host: node.address,
-      port: 0,
+      // an address of the node's own: then at the port where everybody looks for it
+      port: node.address.startsWith('127.') ? 0 : kubeletPort,
       cert: pki.kubelet.certificate,
       key: pki.kubelet.key,
       clientCA: pki.authority.certificate,

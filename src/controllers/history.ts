@@ -1,9 +1,16 @@
 /** The templates that a StatefulSet or DaemonSet has had, as ControllerRevisions: what goes back goes back to one of these. */
-import { type ControllerRevision, controllerRevisions, type PodTemplateSpec } from '../api/index.ts';
+import {
+  type ControllerRevision,
+  controllerRevisions,
+  decodeProtobuf,
+  encodeProtobuf,
+  type PodTemplateSpec,
+  ProtobufError,
+} from '../api/index.ts';
 import type { ReconcileContext } from '../client/index.ts';
 import {
-  cloneJson,
   equalJson,
+  isObject,
   isStatusError,
   type KubeObject,
   type Resource,
@@ -40,7 +47,7 @@ export async function historyOf(
   const known = claimed.toSorted((a, b) => a.revision - b.revision);
   const data = dataOf(owner.spec!.template);
   const highest = known.at(-1)?.revision ?? 0;
-  const same = known.findLast((one) => equalJson(one.data, data));
+  const same = known.findLast((one) => equalJson(one.data, data) || equalJson(dataOf(templateOf(one)), data));
   if (same !== undefined) {
     const others = known.filter((one) => one !== same);
     const update =
@@ -61,9 +68,27 @@ export async function historyOf(
   }
 }
 
-/** A patch that puts the template back. */
+/** A patch that puts the template back: written as Go writes it, byte for byte, because others find a revision by comparing bytes. */
 function dataOf(template: PodTemplateSpec): Record<string, any> {
-  return { spec: { template: { ...cloneJson(template), $patch: 'replace' } } };
+  return sorted({ spec: { template: { ...asGoHasIt(template), $patch: 'replace' } } }) as Record<string, any>;
+}
+
+/** With the empty values that Go's types always write, such as `resources: {}`: its binary form has the same ones. */
+function asGoHasIt(template: PodTemplateSpec): object {
+  try {
+    const { object } = decodeProtobuf(encodeProtobuf({ template }, 'v1', 'PodTemplate'));
+    return (object as { template: object }).template;
+  } catch (error) {
+    if (error instanceof ProtobufError) return template;
+    throw error;
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  const names = Object.keys(value).toSorted();
+  return Object.fromEntries(names.map((name) => [name, sorted(value[name])]));
 }
 
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {

@@ -14,6 +14,7 @@ const staging = 'v0.36.0';
 const programs = [
   { name: 'kubectl', of: 'k8s.io/kubernetes/cmd/kubectl' },
   { name: 'agnhost', of: 'k8s.io/kubernetes/test/images/agnhost' },
+  { name: 'nonewprivs', of: 'k8s.io/kubernetes/test/images/nonewprivs' },
   { name: 'sample-apiserver', of: 'k8s.io/sample-apiserver' },
 ];
 

@@ -51,6 +51,11 @@ export function images(): string {
     { name: `${suite}/busybox:1.37.0-1`, layers: [base], config: { Env: [path], Cmd: ['sh'] } },
     { name: `${suite}/busybox:1.36.1-1`, layers: [base], config: { Env: [path], Cmd: ['sh'] } },
     { name: `${suite}/glibc-dns-testing:2.0.0`, layers: agnhostImage, config: { Env: [path], Cmd: ['bash'] } },
+    {
+      name: `${suite}/nonewprivs:1.4`,
+      layers: [base, layer('nonewprivs', nonewprivsFiles)],
+      config: { Cmd: ['nnp'], Env: [path] },
+    },
     { name: `${suite}/nonroot:1.5`, layers: agnhostImage, config: { ...run, User: '1234' } },
     { name: `${suite}/nautilus:1.8`, layers: picture('nautilus'), config: { ...run, Cmd: ['test-webserver'] } },
     { name: `${suite}/kitten:1.8`, layers: picture('kitten'), config: { ...run, Cmd: ['test-webserver'] } },
@@ -134,6 +139,11 @@ function agnhostFiles(tree: string): void {
   mkdirSync(join(tree, 'uploads'));
   const porter = join(upstreamFolder(), 'test/images/agnhost/porter');
   for (const file of ['localhost.crt', 'localhost.key']) put(tree, join(porter, file), file);
+}
+
+function nonewprivsFiles(tree: string): void {
+  put(tree, join(places.bin, 'nonewprivs'), 'usr/local/bin/nnp');
+  chmodSync(join(tree, 'usr/local/bin/nnp'), 0o6755);
 }
 
 function debianTools(tree: string): void {

@@ -1,6 +1,6 @@
 /** What the suite consists of: told by itself. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { places } from './places.ts';
 
@@ -19,10 +19,11 @@ interface Report {
 
 export function titles(): Title[] {
   mkdirSync(places.runs, { recursive: true });
-  const file = join(places.runs, 'titles.json');
+  const file = join(places.runs, `titles-${process.pid}.json`);
   const flags = ['--ginkgo.dry-run', '--ginkgo.focus=\\[Conformance\\]', `--ginkgo.json-report=${file}`];
   execFileSync(join(places.bin, 'e2e.test'), flags, { stdio: 'ignore', maxBuffer: 1 << 28 });
   const reports = JSON.parse(readFileSync(file, 'utf8')) as Report[];
+  rmSync(file);
   return reports
     .flatMap(({ SpecReports }) => SpecReports)
     .filter(({ LeafNodeType }) => LeafNodeType === 'It')

@@ -117,6 +117,8 @@ test('a new Pod is Pending, with the quality of service that its resources give 
   assert.equal(qos({ limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '500m' } }), 'Burstable');
 });
 
+const sysctl = '^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
+
 test('a good Pod has no causes, a bad one each with its field', () => {
   assert.deepEqual(causesOf(made({ containers: [{ name: 'a', image: 'b' }] })), []);
   const container = { name: 'a', image: 'b' };
@@ -128,6 +130,23 @@ test('a good Pod has no causes, a bad one each with its field', () => {
       'an unknown volume',
       { containers: [{ ...container, volumeMounts: [{ name: 'v', mountPath: '/v' }] }] },
       ['spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+    ],
+    [
+      'a setting of the kernel that cannot be one',
+      {
+        containers: [container],
+        hostNetwork: true,
+        securityContext: {
+          sysctls: ['a/b.c-d', 'foo-', 'bar..', 'net.ipv4.x'].map((name) => ({ name, value: '1' })),
+        },
+      },
+      [
+        ...['foo-', 'bar..'].map(
+          (name, i) =>
+            `spec.securityContext.sysctls[${i + 1}].name: Invalid value: "${name}": must have at most 253 characters and match regex ${sysctl}`,
+        ),
+        `spec.securityContext.sysctls[3].name: Invalid value: "net.ipv4.x": may not be specified when 'hostNetwork' is true`,
+      ],
     ],
     [
       'more asked than allowed',

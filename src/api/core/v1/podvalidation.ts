@@ -31,6 +31,7 @@ export function validatePodSpec(spec: PodSpec, field: string): StatusCause[] {
     ...nonNegative(`${field}.securityContext.runAsUser`, spec.securityContext?.runAsUser),
     ...nonNegative(`${field}.securityContext.runAsGroup`, spec.securityContext?.runAsGroup),
     ...nonNegative(`${field}.securityContext.fsGroup`, spec.securityContext?.fsGroup),
+    ...validateSysctls(spec, `${field}.securityContext`),
     ...each(`${field}.imagePullSecrets`, spec.imagePullSecrets, ({ name }, at) =>
       name ? [] : [cause.required(`${at}.name`)],
     ),
@@ -189,4 +190,27 @@ function onlyDeletedGates(spec: PodSpec, old: PodSpec): StatusCause[] {
       ? []
       : [cause.forbidden(at, "only deletion is allowed, but found new scheduling gate '" + name + "'")],
   );
+}
+
+const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const sysctlName = new RegExp(`^(${sysctlSegment}[./])*${sysctlSegment}$`);
+const maxSysctlName = 253;
+
+/** Those of the network and of IPC are the host's where the pod shares the host's. */
+function validateSysctls({ securityContext, hostNetwork, hostIPC }: PodSpec, at: string): StatusCause[] {
+  const names = new Set<string>();
+  return (securityContext?.sysctls ?? []).flatMap(({ name }, i) => {
+    const field = `${at}.sysctls[${i}].name`;
+    const told = (why: string) => [cause.invalid(field, name, why)];
+    if (!name) return [cause.required(field)];
+    if (name.length > maxSysctlName || !sysctlName.test(name))
+      return told(`must have at most ${maxSysctlName} characters and match regex ${sysctlName.source}`);
+    if (names.has(name)) return [cause.duplicate(field, name)];
+    names.add(name);
+    const path = name.replaceAll('/', '.');
+    if (hostNetwork && path.startsWith('net.')) return told("may not be specified when 'hostNetwork' is true");
+    if (hostIPC && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(path))
+      return told("may not be specified when 'hostIPC' is true");
+    return [];
+  });
 }
