@@ -27,6 +27,15 @@ export interface SourceQuery {
 /** What there is of a resource that nobody stores. */
 export type Source = (query: SourceQuery) => Promise<AnyObject[]>;
 
+/** A group version that another server answers for. */
+export interface RemoteVersion {
+  readonly group: string;
+  readonly version: string;
+  /** As its own discovery tells them; the last that was heard. */
+  readonly resources: readonly Readonly<Record<string, any>>[];
+  readonly available: boolean;
+}
+
 /** One resource of one version, and where its objects are kept. All versions of a resource share the place. */
 export interface ServedResource {
   readonly kind: Kind;
@@ -60,6 +69,9 @@ export class Resources {
   readonly #caches: Caches;
   /** Raised by every change, so that what is published can tell whether it is stale. */
   generation = 0;
+  readonly #listeners = new Set<() => void>();
+  /** What other servers serve below this one's address, by `group/version`. */
+  readonly remote = new Map<string, RemoteVersion>();
 
   constructor(kinds: readonly Kind[], caches: Caches) {
     this.#caches = caches;
@@ -70,7 +82,7 @@ export class Resources {
     const served = this.describe(kind, stored, more);
     this.#byPath.set(`${kind.group}/${kind.version}/${kind.resource}`, served);
     this.#byKind.set(`${served.apiVersion}/${kind.kind}`, served);
-    this.generation++;
+    this.#changed();
     return served;
   }
 
@@ -93,7 +105,18 @@ export class Resources {
     if (served === undefined) return;
     this.#byPath.delete(`${group}/${version}/${resource}`);
     this.#byKind.delete(`${served.apiVersion}/${served.kind.kind}`);
+    this.#changed();
+  }
+
+  /** Called after every change. It must not throw. */
+  onChange(call: () => void): () => void {
+    this.#listeners.add(call);
+    return () => this.#listeners.delete(call);
+  }
+
+  #changed(): void {
     this.generation++;
+    for (const call of this.#listeners) call();
   }
 
   find(group: string, version: string, resource: string): ServedResource | undefined {

@@ -2,6 +2,9 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, isObject, type Random, StatusError } from '../machinery/index.ts';
 import { StoreClosedError, StoreFullError, StoreTooLargeError, StoreUnavailableError } from '../store/index.ts';
+import type { Aggregation } from './aggregation/index.ts';
+import { AuditedExchange } from './audit/exchange.ts';
+import type { Audit } from './audit/index.ts';
 import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
@@ -23,24 +26,31 @@ export interface Serving {
   readonly chain: ChainOptions;
   readonly verbs: VerbContext;
   readonly paths: Paths;
+  readonly aggregation: Aggregation;
   readonly nodes: NodeProxy | undefined;
   readonly proxy: Proxy;
   readonly metrics: Metrics;
+  /** Absent: nothing is recorded. */
+  readonly audit: Audit | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Told of every failure that is ours; `id` is in the answer, too. */
   failed(error: unknown, id: string): void;
 }
 
-export async function serve(serving: Serving, exchange: Exchange): Promise<void> {
+export async function serve(serving: Serving, asked: Exchange): Promise<void> {
+  const audited = serving.audit && new AuditedExchange(serving.audit, asked);
+  const exchange = audited ?? asked;
   const started = serving.clock.monotonic();
   const warnings: string[] = [];
   let info: RequestInfo | undefined;
   let code = 200;
   try {
-    const passed = await pass(exchange, serving.chain);
+    const passed = await pass(exchange, serving.chain, audited);
     info = passed.info;
-    if (info.isResource) code = await resource(serving, exchange, info, passed.user, warnings);
+    const elsewhere = serving.aggregation.find(exchange.path);
+    if (elsewhere !== undefined) code = await serving.aggregation.serve(elsewhere, exchange, passed.user);
+    else if (info.isResource) code = await resource(serving, exchange, info, passed.user, warnings);
     else code = await serving.paths.serve(exchange);
   } catch (error) {
     const told = toStatus(serving, error);
@@ -127,6 +137,7 @@ async function readCall(
     patchType,
     userAgent: header(exchange.headers, 'user-agent') ?? '',
     signal: exchange.signal,
+    annotate: exchange.annotate,
     warn: (message) => {
       if (warnings.length < 100) warnings.push(message);
     },

@@ -1,8 +1,10 @@
 /** A whole cluster inside a test process. */
 import {
   type Apiserver,
+  certifyRequest,
   createApiserver,
   createAuthority,
+  type FrontProxy,
   issue,
   type KeyPair,
   serviceAccountUser,
@@ -34,6 +36,8 @@ export interface ClusterOptions {
   /** What nodes use, as their `/stats/summary`, by name: for the Metrics API and what goes by it. Absent: there is no Metrics API. */
   usage?(nodeName: string): unknown;
   log?: Log;
+  /** How the server shows itself to those that APIServices name. */
+  frontProxy?: FrontProxy;
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -83,6 +87,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     serviceCIDR: '10.96.0.0/16',
     nodePorts: { from: 30000, to: 32767 },
     ...(options.usage && { usage: async ({ metadata }) => options.usage!(metadata.name!) }),
+    frontProxy: options.frontProxy,
     failed: (err, id) => log.error({ err, id }, 'a request failed'),
   });
   const clientFor = ({ name, groups = [] }: { name: string; groups?: readonly string[] }) =>
@@ -148,7 +153,13 @@ async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: 
   const informers = new Informers({ client: manager, ...parts });
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {
-    const list = allControllers({ clusterCA: '', localVolumes });
+    let authority: KeyPair | undefined;
+    const list = allControllers({
+      clusterCA: '',
+      sign: (request, terms) =>
+        certifyRequest((authority ??= createAuthority('testing', parts.clock.now())), request, terms),
+      localVolumes,
+    });
     ended.push(runControllers(manager, list, { ...parts, informers, clientFor }).ended);
   }
   if (options.scheduler !== false)

@@ -3,9 +3,10 @@
  * definition can create an instance at once. What the status says of it follows a moment later, and the instances go before the definition does.
  */
 import type { CustomResourceDefinition, CustomResourceDefinitionNames } from '../../api/index.ts';
-import { type AnyObject, type Clock, equalJson, isStatusError } from '../../machinery/index.ts';
+import { type Clock, equalJson } from '../../machinery/index.ts';
 import type { CacheEvent, ResourceCache } from '../cache/index.ts';
-import { change, type Registry, type ResourceCall } from '../registry/index.ts';
+import { system, writeAsServer } from '../ownwrites.ts';
+import type { Registry } from '../registry/index.ts';
 import type { ServedResource } from '../resources.ts';
 import { removeInstances } from './cleanup.ts';
 import { conditionsFor, finalizer, isEstablished, isTerminating, type Told, withConditions } from './conditions.ts';
@@ -21,7 +22,6 @@ export interface DefinitionsOptions {
 }
 
 const retryAfter = 1000;
-const system = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
 export class Definitions {
   readonly #options: DefinitionsOptions;
@@ -138,35 +138,10 @@ export class Definitions {
     const conditions = withConditions(definition, told, this.#options.clock.now());
     const status = { ...definition.status, conditions, ...more };
     if (equalJson(status, definition.status)) return;
-    await this.#write(definition, (current) => ({ ...current, status: { ...(current.status as object), ...status } }));
-  }
-
-  async #write(definition: CustomResourceDefinition, make: (current: AnyObject) => AnyObject): Promise<void> {
-    const call: ResourceCall = {
-      served: this.#resource,
-      verb: 'update',
-      namespace: '',
-      name: definition.metadata.name!,
-      subresource: 'status',
-      options: {},
-      user: system,
-      userAgent: 'kube-apiserver',
-      warn: () => {},
-    };
-    const { uid, resourceVersion } = definition.metadata;
-    try {
-      await change(this.#options.registry, call, {
-        part: 'whole',
-        make: (current) => {
-          const next = make(structuredClone(current));
-          next.metadata = { ...next.metadata, uid, resourceVersion };
-          return next;
-        },
-      });
-    } catch (error) {
-      // it has changed or gone: that is news of its own
-      if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
-    }
+    await writeAsServer(this.#options.registry, this.#resource, definition, (current) => ({
+      ...current,
+      status: { ...(current.status as object), ...status },
+    }));
   }
 
   /** Nothing is created any more; what there is goes; then the definition may go. */
@@ -194,7 +169,7 @@ export class Definitions {
         }
       : { type: 'Terminating', status: 'False', reason: 'NeverEstablished', message: 'resource was never established' };
     const conditions = withConditions(definition, [done], clock.now());
-    await this.#write(definition, (current) => ({
+    await writeAsServer(this.#options.registry, this.#resource, definition, (current) => ({
       ...current,
       metadata: {
         ...current.metadata,

@@ -1,10 +1,12 @@
 /** Which groups, versions and resources are served: plain (one document a group version) and aggregated (one for all). */
 import { apiVersionOf } from '../../machinery/index.ts';
-import { compareVersions, type Resources, type ServedResource } from '../resources.ts';
+import { compareVersions, type RemoteVersion, type Resources, type ServedResource } from '../resources.ts';
 
 interface Version {
   version: string;
   resources: ServedResource[];
+  /** Another server answers for it. */
+  remote?: RemoteVersion;
 }
 
 function groupsOf(resources: Resources): Map<string, Version[]> {
@@ -16,6 +18,10 @@ function groupsOf(resources: Resources): Map<string, Version[]> {
     const found = versions.find((one) => one.version === version);
     if (found) found.resources.push(served);
     else versions.push({ version, resources: [served] });
+  }
+  for (const remote of resources.remote.values()) {
+    const versions = (groups.get(remote.group) ?? []).filter(({ version }) => version !== remote.version);
+    groups.set(remote.group, [...versions, { version: remote.version, resources: [], remote }]);
   }
   for (const versions of groups.values()) versions.sort((a, b) => compareVersions(b.version, a.version));
   return groups;
@@ -97,10 +103,10 @@ export function aggregated(resources: Resources, core: boolean): unknown {
     metadata: {},
     items: groups.map(([group, versions]) => ({
       metadata: { name: group, creationTimestamp: null },
-      versions: versions.map(({ version, resources: list }) => ({
+      versions: versions.map(({ version, resources: list, remote }) => ({
         version,
-        freshness: 'Current',
-        resources: list.map(discovered),
+        freshness: remote === undefined || remote.available ? 'Current' : 'Stale',
+        resources: remote === undefined ? list.map(discovered) : discoveredOf(remote),
       })),
     })),
   };
@@ -122,4 +128,32 @@ function discovered({ kind }: ServedResource): unknown {
     ...(kind.categories.length > 0 && { categories: kind.categories }),
     ...(subresources.length > 0 && { subresources }),
   };
+}
+
+/** From the older form of discovery: a subresource there is a resource with a slash in its name. */
+function discoveredOf({ group, version, resources }: RemoteVersion): unknown[] {
+  const kindOf = (one: RemoteVersion['resources'][number]) => ({
+    group: one.group || group,
+    version: one.version || version,
+    kind: one.kind,
+  });
+  const main = resources.filter(({ name }) => !String(name).includes('/'));
+  return main.map((one) => {
+    const below = resources.filter(({ name }) => String(name).startsWith(`${one.name}/`));
+    const subresources = below.map((sub) => ({
+      subresource: String(sub.name).slice(String(one.name).length + 1),
+      responseKind: kindOf(sub),
+      verbs: sub.verbs ?? [],
+    }));
+    return {
+      resource: one.name,
+      responseKind: kindOf(one),
+      scope: one.namespaced ? 'Namespaced' : 'Cluster',
+      singularResource: one.singularName ?? '',
+      verbs: one.verbs ?? [],
+      ...(one.shortNames && { shortNames: one.shortNames }),
+      ...(one.categories && { categories: one.categories }),
+      ...(subresources.length > 0 && { subresources }),
+    };
+  });
 }
