@@ -10,6 +10,7 @@ import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import { Rbac } from './authz/index.ts';
+import { type Aggregation, type FrontProxy, publishAuthentication, startAggregation } from './aggregation/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
@@ -40,6 +41,8 @@ export interface ApiserverOptions extends ServiceRanges {
   readonly nodes?: NodeCredentials;
   /** What nodes use, for the Metrics API; absent: the nodes are asked, if they can be reached. */
   readonly usage?: SummarySource;
+  /** How to show itself to servers that APIServices name; without it they cannot tell on whose behalf they are asked. */
+  readonly frontProxy?: FrontProxy;
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -85,6 +88,12 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     webhooks: conversionBy(webhooks, registry),
     failed: (error) => options.failed(error, ''),
   });
+  const aggregation: Aggregation = await startAggregation({
+    registry,
+    clock,
+    proxy: options.frontProxy,
+    failed: (error) => options.failed(error, ''),
+  });
 
   const usage = options.usage ?? (options.nodes && nodeSummaries(options.nodes));
   if (usage !== undefined) serveUsage(registry, usage);
@@ -111,6 +120,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     chain: { tokens: [tokens, ...(options.tokens ?? [])], authorize: registry.authorize },
     verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
+    aggregation,
     nodes: options.nodes && new NodeProxy(registry, options.nodes),
     proxy: new Proxy(registry, options.nodes),
     metrics,
@@ -126,6 +136,8 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
         upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
       });
       doors.push(door);
+      if (options.frontProxy !== undefined)
+        await publishAuthentication(registry, where.clientAuthority, options.frontProxy);
       if (advertise !== undefined) {
         advertised = `${advertise}:${door.port}`;
         await publishEndpoints(registry, advertise, door.port);
@@ -136,6 +148,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     async close() {
       stopHousekeeping();
       definitions.close();
+      aggregation.close();
       webhooks.close();
       caches.close();
       await Promise.all(doors.map((door) => door.close()));
@@ -189,5 +202,6 @@ export { authenticate, serviceAccountUser, type TokenAuthenticator, type TokenSi
 export { certify, createAuthority, issue, type CertificateRequest, type KeyPair } from './pki/index.ts';
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';
+export { frontProxyName, type FrontProxy } from './aggregation/index.ts';
 export type { User } from './request.ts';
 export type { SummarySource } from './usage/index.ts';
