@@ -14,4 +14,5 @@ export { schemaOf, schemaOfResource } from './apiextensions.k8s.io/v1/schemaof.t
 export { kindOfGvk, kindOfResource, kinds } from './kinds.ts';
 export { age, humanDuration } from './columns.ts';
 export * from './protobuf/index.ts';
+export { type ParsedCertificateRequest, parseCertificateRequest } from './certificates.k8s.io/v1/pkcs10.ts';
 export * from './quota/index.ts';

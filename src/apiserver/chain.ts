@@ -48,9 +48,13 @@ export function require(options: Pick<ChainOptions, 'authorize'>, user: User, in
 }
 
 export function attributesOf(user: User, info: RequestInfo): Attributes {
-  const { verb, isResource, group, resource, subresource, namespace, name, path } = info;
-  return { user, verb, isResource, group, resource, subresource, namespace, name, path };
+  const { verb, isResource, group, resource, subresource, namespace, path, fieldSelector } = info;
+  // who asks for the one object of a name asks for that object
+  const name = info.name || (fieldSelector === undefined ? '' : (nameSelected.exec(fieldSelector)?.[1] ?? ''));
+  return { user, verb, isResource, group, resource, subresource, namespace, name, path, fieldSelector };
 }
+
+const nameSelected = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/;
 
 export function header(headers: Headers, name: string): string | undefined {
   const value = headers[name];

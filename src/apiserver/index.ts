@@ -8,8 +8,9 @@ import type { AnyObject, Clock, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
+import { BootstrapTokens } from './authn/bootstraptoken.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
-import { Rbac } from './authz/index.ts';
+import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/index.ts';
 import { type Aggregation, type FrontProxy, publishAuthentication, startAggregation } from './aggregation/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
@@ -67,6 +68,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const rbacCaches = await followRbac(resources);
   const rbac = new Rbac(rbacCaches.objects);
   rbacCaches.onChange(() => rbac.invalidate());
+  const nodes = await followNodes(resources);
   const services = await followServices(resources, options, options);
   const webhooks = new WebhookClient();
   const registry: Registry = {
@@ -77,7 +79,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     services,
     clock,
     random,
-    authorize: (attributes) => rbac.authorize(attributes),
+    authorize: (attributes) => authorizeBy(nodes, rbac, attributes),
     rulesFor: (user, namespace) => rbac.rulesFor(user, namespace),
   };
   await bootstrap(registry, options.serviceCIDR);
@@ -100,6 +102,10 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
   );
+  const bootstrapTokens = new BootstrapTokens(
+    (namespace, name) => lookup(registry, { group: '', version: 'v1', resource: 'secrets' }, namespace, name),
+    clock,
+  );
   const metrics = new Metrics(clock.now());
   const doors: Door[] = [];
   let advertised = '';
@@ -117,7 +123,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     gauges: () => ({ apiserver_store_revision: store.revision }),
   });
   const serving: Serving = {
-    chain: { tokens: [tokens, ...(options.tokens ?? [])], authorize: registry.authorize },
+    chain: { tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])], authorize: registry.authorize },
     verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
     aggregation,
@@ -154,6 +160,24 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       await Promise.all(doors.map((door) => door.close()));
     },
   };
+}
+
+/** What no one before allows, roles may. */
+function authorizeBy(nodes: NodeAuthorizer, rbac: Rbac, attributes: Attributes): Decision {
+  const asNode = nodes.authorize(attributes);
+  if (asNode?.allowed) return asNode;
+  const byRole = rbac.authorize(attributes);
+  return byRole.allowed || asNode === undefined ? byRole : asNode;
+}
+
+async function followNodes(resources: Resources): Promise<NodeAuthorizer> {
+  const [pods, persistentVolumes, volumeAttachments, resourceSlices] = await Promise.all([
+    cacheOf(resources, '', 'pods'),
+    cacheOf(resources, '', 'persistentvolumes'),
+    cacheOf(resources, 'storage.k8s.io', 'volumeattachments'),
+    cacheOf(resources, 'resource.k8s.io', 'resourceslices'),
+  ]);
+  return new NodeAuthorizer({ pods, persistentVolumes, volumeAttachments, resourceSlices });
 }
 
 async function followRbac(resources: Resources) {
@@ -200,6 +224,7 @@ function versionInfo(): Record<string, string> {
 
 export { authenticate, serviceAccountUser, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 export { certify, createAuthority, issue, type CertificateRequest, type KeyPair } from './pki/index.ts';
+export { certifyRequest, type SigningTerms } from './pki/request.ts';
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';

@@ -99,6 +99,7 @@ export class LocalServer {
       namespace: resource.resource === 'namespaces' && resource.group === '' ? name : namespace,
       name,
       rest: '',
+      fieldSelector: (request.options as RequestOptions | undefined)?.fieldSelector,
     };
     require(this.#serving.chain, this.#user, info);
     return callOf(this.#serving.verbs.registry.resources, {

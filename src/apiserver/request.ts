@@ -36,6 +36,8 @@ export interface RequestInfo {
   readonly name: string;
   /** What follows a `proxy` subresource. */
   readonly rest: string;
+  /** Of a list, watch or deletion of a collection. */
+  readonly fieldSelector?: string;
 }
 
 const methodVerbs: Record<string, RequestVerb> = {
@@ -111,7 +113,20 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
   // a watch on one name
   else if (verb === 'get' && subresource === '' && isTrue(query?.get('watch'))) verb = 'watch';
   const rest = parts.length > restAt ? `/${parts.slice(restAt).join('/')}` : '';
-  return { path, verb, isResource: true, group, version, resource, subresource, namespace, name, rest };
+  const fieldSelector = name === '' ? (query?.get('fieldSelector') ?? undefined) : undefined;
+  return {
+    path,
+    verb,
+    isResource: true,
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+    rest,
+    ...(fieldSelector && { fieldSelector }),
+  };
 }
 
 function decode(part: string): string {

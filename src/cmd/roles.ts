@@ -28,13 +28,11 @@ const network: ClusterRole = {
   ],
 };
 
-/** Node agents are let in as a group: what is bound to one node is not told apart yet. */
 const bindings: ClusterRoleBinding[] = [
   bindingOf('system:glasshouse:network', 'system:glasshouse:network', {
     kind: 'User',
     name: 'system:glasshouse:network',
   }),
-  bindingOf('system:glasshouse:nodes', 'system:node', { kind: 'Group', name: 'system:nodes' }),
 ];
 
 function bindingOf(name: string, role: string, subject: { kind: string; name: string }): ClusterRoleBinding {
@@ -58,5 +56,11 @@ export async function ensureRoles(client: Client): Promise<void> {
   await Promise.all([
     create(client.create(clusterRoles, network)),
     ...bindings.map((binding) => create(client.create(clusterRoleBindings, binding))),
+    // from before nodes were told apart
+    client.delete(clusterRoleBindings, { name: 'system:glasshouse:nodes' }).catch(gone),
   ]);
+}
+
+function gone(error: unknown): void {
+  if (!isStatusError(error, 'NotFound')) throw error;
 }

@@ -1,7 +1,7 @@
 /** `glass up`, wired: store, API server, controllers, scheduler, network, node. */
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createApiserver, serviceAccountUser } from '../apiserver/index.ts';
+import { certifyRequest, createApiserver, serviceAccountUser } from '../apiserver/index.ts';
 import type { RunningPlatform, UpOptions } from '../cli/index.ts';
 import { Failure } from '../cli/index.ts';
 import { type Client, Informers, type Log, localClient, runControllers } from '../client/index.ts';
@@ -58,6 +58,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       serviceCIDR: plan.serviceCIDR,
       nodePorts: { from: 30_000, to: 32_767 },
       nodes: { ...pki.kubeletClient, authority: pki.authority.certificate },
+      frontProxy: pki.frontProxy,
       failed: (err, id) => log.error({ err, id }, 'a request failed by a fault of the server'),
     });
     undo.push(() => apiserver.close());
@@ -90,7 +91,11 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     const shared = { clock, random, log, signal: stop.signal };
     const informers = new Informers({ client: control, ...shared });
     undo.push(() => stop.abort(new Error('stopping')));
-    const list = controllers({ localVolumes: localVolumes(places.root), clusterCA: pki.authority.certificate });
+    const list = controllers({
+      localVolumes: localVolumes(places.root),
+      clusterCA: pki.authority.certificate,
+      sign: (request, terms) => certifyRequest(pki.authority, request, terms),
+    });
     // over etcd there may be further processes like this one
     const leader = (client: Client, lease: string) => ({
       ...shared,

@@ -16,6 +16,9 @@ import { namespaceController } from './namespace.ts';
 import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController, replicationController } from './replicaset.ts';
+import { bootstrapSigner, tokenCleaner } from './bootstraptokens/index.ts';
+import { certificateApproving, certificateCleaner, certificateSigning, type Sign } from './certificates/index.ts';
+import { claimProtection, volumeProtection } from './protection/index.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
@@ -29,15 +32,24 @@ export { type LocalVolumes, localProvisioner } from './volume/index.ts';
 export interface ControllerOptions {
   /** PEM: what pods trust the API server by. */
   clusterCA: string;
+  /** Signs for the cluster's authority; absent: approved certificate requests stay unsigned. */
+  sign?: Sign;
   /** For claims of the StorageClass whose provisioner is `localProvisioner`; absent: they wait for another provisioner. */
   localVolumes?: LocalVolumes;
 }
 
-export function controllers({ clusterCA, localVolumes }: ControllerOptions): Controller[] {
+export function controllers({ clusterCA, sign, localVolumes }: ControllerOptions): Controller[] {
   return [
     namespaceController as Controller,
     serviceAccountController,
     resourceQuotaController,
+    claimProtection,
+    volumeProtection,
+    certificateApproving,
+    certificateCleaner,
+    ...(sign === undefined ? [] : [certificateSigning(sign)]),
+    tokenCleaner,
+    bootstrapSigner,
     rootCAPublisher(clusterCA),
     deploymentController,
     replicaSetController,

@@ -4,6 +4,18 @@
  */
 import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/context.ts';
 import type { WebhookClient } from '../webhooks/index.ts';
+import {
+  certificateApproval,
+  certificateRequester,
+  certificateSigning,
+  certificateSubjectRestriction,
+  clusterTrustBundleAttest,
+} from './certificates.ts';
+import { persistentVolumeClaimResize } from './claimresize.ts';
+import { defaultIngressClass } from './defaultingressclass.ts';
+import { nodeRestriction } from './noderestriction.ts';
+import { podTopologyLabels } from './podtopologylabels.ts';
+import { storageObjectInUseProtection } from './storageprotection.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
@@ -32,12 +44,22 @@ export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
     namespaceLifecycle,
     limitRanger,
     serviceAccount,
+    nodeRestriction,
     taintNodes,
     podSecurity,
     priority,
     defaultTolerationSeconds,
     storageClass,
+    storageObjectInUseProtection,
+    persistentVolumeClaimResize,
     runtimeClass,
+    certificateRequester,
+    certificateApproval,
+    certificateSigning,
+    clusterTrustBundleAttest,
+    certificateSubjectRestriction,
+    defaultIngressClass,
+    podTopologyLabels,
     rbacEscalation,
     policyExpressions,
     mutatingPolicies(),

@@ -12,6 +12,8 @@ export interface Attributes {
   readonly name: string;
   /** Of requests that are for no resource. */
   readonly path: string;
+  /** Of lists, watches and deletions of collections: what they are narrowed to, as written. */
+  readonly fieldSelector?: string;
 }
 
 export interface Decision {

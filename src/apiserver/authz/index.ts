@@ -11,5 +11,6 @@ export function refusal(attributes: Attributes): string {
 }
 
 export { Rbac, type PolicyRule, ruleAllows } from './rbac.ts';
+export { NodeAuthorizer, nodeOf } from './node/index.ts';
 export { bootstrapPolicy } from './policy.ts';
 export type { Attributes, Decision } from './attributes.ts';

@@ -5,6 +5,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import { bits, boolean, implicit, integer, octets, oid, sequence, set, tagged, time, utf8 } from './der.ts';
+import { keyUsageBits, purposesOf } from './usages.ts';
 
 /** Both PEM. */
 export interface KeyPair {
@@ -19,6 +20,8 @@ export interface CertificateRequest {
   /** DNS names and IP addresses that a server answers under. */
   hosts?: readonly string[];
   uses: readonly ('server' | 'client')[];
+  /** In place of `uses`: as a CertificateSigningRequest names them. */
+  usages?: readonly string[];
   /** Milliseconds since the epoch. */
   notBefore: number;
   notAfter: number;
@@ -49,12 +52,17 @@ export function issue(authority: KeyPair, request: CertificateRequest): KeyPair 
 /** A certificate for somebody else's key. */
 export function certify(authority: KeyPair, publicKey: KeyObject, request: CertificateRequest): string {
   const issuer = new X509Certificate(authority.certificate);
-  const uses = request.uses.map((use) => oid(use === 'server' ? '1.3.6.1.5.5.7.3.1' : '1.3.6.1.5.5.7.3.2'));
+  const usages = request.usages ?? [
+    'digital signature',
+    'key encipherment',
+    ...request.uses.map((use) => `${use} auth`),
+  ];
+  const uses = purposesOf(usages);
+  const keyUsage = keyUsageBits(usages);
   const extensions = [
     extension('2.5.29.19', true, sequence()),
-    // digitalSignature, keyEncipherment
-    extension('2.5.29.15', true, bits(Buffer.from([0xa0]), 5)),
-    extension('2.5.29.37', false, sequence(...uses)),
+    ...(keyUsage === undefined ? [] : [extension('2.5.29.15', true, keyUsage)]),
+    ...(uses.length === 0 ? [] : [extension('2.5.29.37', false, sequence(...uses))]),
     extension('2.5.29.35', false, sequence(implicit(0, keyIdOf(issuer.publicKey)))),
   ];
   if (request.hosts !== undefined && request.hosts.length > 0)

@@ -43,7 +43,7 @@ export async function bind({ registry }: SubresourceContext, call: ResourceCall)
             call.name,
             `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
           );
-        return bound(current, target.name, body.metadata?.annotations, formatTime(registry.clock.now()));
+        return bound(current, target.name, body.metadata, formatTime(registry.clock.now()));
       },
     },
   );
@@ -57,12 +57,13 @@ export async function bind({ registry }: SubresourceContext, call: ResourceCall)
 function bound(
   current: AnyObject,
   nodeName: string,
-  more: Record<string, string> | undefined,
+  { annotations: more, labels }: AnyObject['metadata'],
   time: string,
 ): AnyObject {
   const { annotations } = current.metadata;
   const metadata = { ...current.metadata };
   if (more !== undefined && Object.keys(more).length > 0) metadata.annotations = { ...annotations, ...more };
+  if (labels !== undefined) metadata.labels = { ...metadata.labels, ...labels };
   const others = (current.status?.conditions ?? []).filter((one: { type: string }) => one.type !== 'PodScheduled');
   const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: time };
   return {
