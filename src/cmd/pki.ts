@@ -2,7 +2,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAuthority, issue, type KeyPair } from '../apiserver/index.ts';
+import { createAuthority, type FrontProxy, frontProxyName, issue, type KeyPair } from '../apiserver/index.ts';
 
 export interface Pki {
   authority: KeyPair;
@@ -12,6 +12,8 @@ export interface Pki {
   kubelet: KeyPair;
   /** How the API server shows itself to node agents. */
   kubeletClient: KeyPair;
+  /** How the API server shows itself to those that APIServices name; by an authority that signs nothing else. */
+  frontProxy: FrontProxy;
   /** PEM of the key that service account tokens are signed with. */
   signer: string;
 }
@@ -40,7 +42,17 @@ export function loadPki(directory: string, now: number, hosts: readonly string[]
         notAfter: now + year,
       }),
     );
+  const proxyAuthority = pair(directory, 'front-proxy-ca', now, [], () => createAuthority('glasshouse-front-proxy', now));
+  const proxyClient = pair(directory, frontProxyName, now, [], () =>
+    issue(proxyAuthority, {
+      commonName: frontProxyName,
+      uses: ['client'],
+      notBefore: now - 3600_000,
+      notAfter: now + year,
+    }),
+  );
   return {
+    frontProxy: { ...proxyClient, authority: proxyAuthority.certificate },
     authority,
     server: leaf('apiserver', 'kube-apiserver', 'server', hosts),
     admin: leaf('admin', 'kubernetes-admin', 'client', [], ['system:masters']),
