@@ -25,23 +25,54 @@ export interface Passed {
 export interface ChainOptions {
   readonly tokens: readonly TokenAuthenticator[];
   authorize(attributes: Attributes): Decision;
+  /** Asked when `authorize` does not allow; absent: then it is refused. */
+  authorizeElsewhere?(attributes: Attributes): Promise<Decision>;
+  /** Whether those who show nothing may ask for a path; absent: for any. */
+  anonymous?(path: string): boolean;
 }
 
-export async function pass(asked: Asked, options: ChainOptions): Promise<Passed> {
+/** Sees a request on its way through the chain. */
+export interface Witness {
+  unauthenticated(info: RequestInfo): void;
+  authenticated(user: User, info: RequestInfo): void;
+  impersonated(user: User): void;
+  decided(allowed: boolean, reason: string): void;
+}
+
+export async function pass(asked: Asked, options: ChainOptions, witness?: Witness): Promise<Passed> {
   const authorization = header(asked.headers, 'authorization');
-  const real =
-    asked.subject === undefined && authorization === undefined
-      ? anonymous
-      : await authenticate({ subject: asked.subject, authorization }, options.tokens);
-  const user = impersonated(real, asked.headers, options.authorize);
   const info = requestInfoOf(asked.method, asked.path, asked.query);
-  require(options, user, info);
+  let real = anonymous;
+  try {
+    if (asked.subject !== undefined || authorization !== undefined)
+      real = await authenticate({ subject: asked.subject, authorization }, options.tokens);
+    if (real === anonymous && options.anonymous?.(asked.path) === false) throw StatusError.unauthorized();
+  } catch (error) {
+    witness?.unauthenticated(info);
+    throw error;
+  }
+  witness?.authenticated(real, info);
+  const user = impersonated(real, asked.headers, options.authorize);
+  witness?.impersonated(user);
+  if (options.authorizeElsewhere === undefined) require(options, user, info, witness);
+  else {
+    const attributes = attributesOf(user, info);
+    const here = options.authorize(attributes);
+    const decision = here.allowed ? here : await options.authorizeElsewhere(attributes);
+    require({ authorize: () => decision }, user, info, witness);
+  }
   return { user, info };
 }
 
-export function require(options: Pick<ChainOptions, 'authorize'>, user: User, info: RequestInfo): void {
+export function require(
+  options: Pick<ChainOptions, 'authorize'>,
+  user: User,
+  info: RequestInfo,
+  witness?: Pick<Witness, 'decided'>,
+): void {
   const attributes = attributesOf(user, info);
   const decision = options.authorize(attributes);
+  witness?.decided(decision.allowed, decision.reason);
   if (decision.allowed) return;
   if (info.isResource) throw StatusError.forbidden(info, info.name, refusal(attributes));
   throw new StatusError('Forbidden', `forbidden: ${refusal(attributes)}`, {});

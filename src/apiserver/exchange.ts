@@ -13,6 +13,10 @@ export interface Exchange {
   readonly headers: Headers;
   /** The subject of a client certificate that the cluster's authority signed. */
   readonly subject: { CN?: string | string[]; O?: string | string[] } | undefined;
+  /** The address that the connection comes from. */
+  readonly remoteAddress: string | undefined;
+  /** Adds to what is recorded of the request; absent: nothing is. */
+  readonly annotate?: ((name: string, value: string) => void) | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   /** The whole body. Rejects with `RequestEntityTooLarge` beyond `limit` bytes, and when it stays incomplete. */

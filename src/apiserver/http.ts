@@ -167,6 +167,10 @@ class Http1Exchange extends Base implements Exchange {
     this.#response = response;
   }
 
+  get remoteAddress(): string | undefined {
+    return this.#request.socket.remoteAddress;
+  }
+
   get subject(): Exchange['subject'] {
     return subjectOfRequest(this.#request.socket as TLSSocket);
   }
@@ -226,6 +230,10 @@ class Http2Exchange extends Base implements Exchange {
     this.headers = headers;
     this.subject = subject;
     this.#stream = stream;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#stream.session?.socket.remoteAddress;
   }
 
   get signal(): AbortSignal {

@@ -14,6 +14,7 @@ import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/in
 import { type Aggregation, type FrontProxy, publishAuthentication, startAggregation } from './aggregation/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
+import type { Audit } from './audit/index.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
 import { conversionBy, followDefinitions, withRules } from './crd/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
@@ -44,6 +45,10 @@ export interface ApiserverOptions extends ServiceRanges {
   readonly usage?: SummarySource;
   /** How to show itself to servers that APIServices name; without it they cannot tell on whose behalf they are asked. */
   readonly frontProxy?: FrontProxy;
+  /** Records who asked what; absent: nothing is recorded. */
+  readonly audit?: Audit;
+  /** Whether those who show nothing may ask for a path; absent: for any. */
+  anonymous?(path: string): boolean;
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -123,13 +128,14 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     gauges: () => ({ apiserver_store_revision: store.revision }),
   });
   const serving: Serving = {
-    chain: { tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])], authorize: registry.authorize },
+    chain: { tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])], authorize: registry.authorize, anonymous: options.anonymous },
     verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
     aggregation,
     nodes: options.nodes && new NodeProxy(registry, options.nodes),
     proxy: new Proxy(registry, options.nodes),
     metrics,
+    audit: options.audit,
     clock,
     random,
     failed: options.failed,
@@ -227,6 +233,10 @@ export { certify, createAuthority, issue, type CertificateRequest, type KeyPair 
 export { certifyRequest, type SigningTerms } from './pki/request.ts';
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';
+export { Audit, type AuditPolicy, auditPolicyOf, RotatingLog } from './audit/index.ts';
+export { type AuthenticationConfiguration, authenticationConfigurationOf } from './authn/configuration.ts';
+export { WebhookTokens } from './authn/webhook.ts';
+export type { Remote } from './authn/remote.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';
 export type { User } from './request.ts';
 export type { SummarySource } from './usage/index.ts';

@@ -31,6 +31,7 @@ export interface CallInput {
   readonly userAgent: string;
   readonly signal?: AbortSignal;
   warn(message: string): void;
+  annotate?: ((name: string, value: string) => void) | undefined;
 }
 
 /** @throws `NotFound` when no such resource is served, `MethodNotAllowed` when it does not have the verb. */
@@ -73,6 +74,7 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
     userAgent: input.userAgent,
     signal: input.signal,
     warn: input.warn,
+    ...(input.annotate && { annotate: input.annotate }),
   };
 }
 

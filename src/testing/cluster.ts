@@ -1,6 +1,7 @@
 /** A whole cluster inside a test process. */
 import {
   type Apiserver,
+  type ApiserverOptions,
   certifyRequest,
   createApiserver,
   createAuthority,
@@ -36,6 +37,8 @@ export interface ClusterOptions {
   /** What nodes use, as their `/stats/summary`, by name: for the Metrics API and what goes by it. Absent: there is no Metrics API. */
   usage?(nodeName: string): unknown;
   log?: Log;
+  /** Further options of the API server. */
+  apiserver?: Partial<ApiserverOptions>;
   /** How the server shows itself to those that APIServices name. */
   frontProxy?: FrontProxy;
 }
@@ -89,6 +92,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ...(options.usage && { usage: async ({ metadata }) => options.usage!(metadata.name!) }),
     frontProxy: options.frontProxy,
     failed: (err, id) => log.error({ err, id }, 'a request failed'),
+    ...options.apiserver,
   });
   const clientFor = ({ name, groups = [] }: { name: string; groups?: readonly string[] }) =>
     localClient(apiserver.local({ name, groups: [...groups, 'system:authenticated'] }, name));

@@ -1,0 +1,133 @@
+/** An exchange that is recorded: it sees what passes through it and hands it on as it is. */
+import { isStatusError } from '../../machinery/index.ts';
+import { parseBody } from '../body.ts';
+import type { Witness } from '../chain.ts';
+import type { Body, Exchange, Headers, Sink } from '../exchange.ts';
+import type { RequestInfo, User } from '../request.ts';
+import type { Audit, Trail } from './index.ts';
+
+export class AuditedExchange implements Exchange, Witness {
+  readonly #audit: Audit;
+  readonly #exchange: Exchange;
+  readonly #id: string;
+  readonly #received: number;
+  #trail: Trail | undefined;
+  #begun = false;
+
+  constructor(audit: Audit, exchange: Exchange) {
+    this.#audit = audit;
+    this.#exchange = exchange;
+    const given = exchange.headers['audit-id'];
+    this.#id = typeof given === 'string' && given !== '' && given.length <= 64 ? given : audit.newId();
+    this.#received = audit.now();
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+  get path(): string {
+    return this.#exchange.path;
+  }
+  get query(): URLSearchParams {
+    return this.#exchange.query;
+  }
+  get headers(): Headers {
+    return this.#exchange.headers;
+  }
+  get subject(): Exchange['subject'] {
+    return this.#exchange.subject;
+  }
+  get remoteAddress(): string | undefined {
+    return this.#exchange.remoteAddress;
+  }
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
+  }
+
+  authenticated(user: User, info: RequestInfo): void {
+    const { path, query, headers, remoteAddress } = this.#exchange;
+    const search = query.toString();
+    this.#begun = true;
+    this.#trail = this.#audit.begin({
+      uri: search === '' ? path : `${path}?${search}`,
+      id: this.#id,
+      userAgent: headers['user-agent'] as string | undefined,
+      sourceIPs: sourceIPs(headers, remoteAddress),
+      user,
+      info,
+      received: this.#received,
+    });
+  }
+
+  impersonated(user: User): void {
+    this.#trail?.impersonated(user);
+  }
+
+  decided(allowed: boolean, reason: string): void {
+    this.#trail?.annotate('authorization.k8s.io/decision', allowed ? 'allow' : 'forbid');
+    this.#trail?.annotate('authorization.k8s.io/reason', reason);
+  }
+
+  /** Nobody was recognised: that is recorded, too. */
+  unauthenticated(info: RequestInfo): void {
+    if (!this.#begun) this.authenticated({ name: '', groups: [] }, info);
+  }
+
+  get annotate(): ((name: string, value: string) => void) | undefined {
+    const trail = this.#trail;
+    return trail && ((name, value) => trail.annotate(name, value));
+  }
+
+  async body(limit: number): Promise<Buffer> {
+    const bytes = await this.#exchange.body(limit);
+    if (this.#trail?.wantsRequest && bytes.length > 0) this.#trail.requestObject(this.#parsed(bytes));
+    return bytes;
+  }
+
+  reply(code: number, headers: Record<string, string>, body: Body): void {
+    const trail = this.#trail;
+    this.#exchange.reply(code, { ...headers, 'Audit-Id': this.#id }, body);
+    if (trail === undefined) return;
+    const wanted = (trail.wantsResponse || code >= 400) && /^application\/json/.test(headers['Content-Type'] ?? '');
+    trail.stage('ResponseComplete', { code, ...(wanted && { object: parsedJson(body) }) });
+  }
+
+  stream(code: number, headers: Record<string, string>): Sink {
+    this.longRunning(code);
+    return this.#exchange.stream(code, { ...headers, 'Audit-Id': this.#id });
+  }
+
+  /** The answer has begun and ends when the client, or the server, has had enough. */
+  longRunning(code: number): void {
+    const trail = this.#trail;
+    trail?.stage('ResponseStarted', { code });
+    if (trail !== undefined)
+      this.signal.addEventListener('abort', () => trail.stage('ResponseComplete', { code }), { once: true });
+  }
+
+  #parsed(bytes: Buffer): unknown {
+    const type = this.headers['content-type'];
+    try {
+      return parseBody(bytes, typeof type === 'string' ? type : undefined, this.method === 'PATCH');
+    } catch (error) {
+      // the request is about to be refused for it
+      if (isStatusError(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function sourceIPs(headers: Headers, remote: string | undefined): string[] {
+  const forwarded = [headers['x-forwarded-for'] ?? []].flat().flatMap((one) => one.split(','));
+  const trimmed = forwarded.map((one) => one.trim()).filter((one) => one !== '');
+  if (remote !== undefined && !trimmed.includes(remote)) trimmed.push(remote);
+  return trimmed.slice(-32);
+}
+
+function parsedJson(body: Body): unknown {
+  try {
+    return JSON.parse((Buffer.isBuffer(body) ? body : Buffer.concat([...body])).toString());
+  } catch {
+    return undefined;
+  }
+}
