@@ -27,7 +27,7 @@ function podOf(name: string, image: string, command?: string[]): V1Pod {
   };
 }
 
-inside(import.meta.url, ['crun', 'busybox', 'mount'], 150, () => {
+inside(import.meta.url, ['crun', 'busybox', 'mount'], 300, () => {
   test('a full disk: writes are refused and say why, nothing is lost, and it goes on once there is room', async (t) => {
     const disk = mkdtempSync(join(tmpdir(), 'glass-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]);
