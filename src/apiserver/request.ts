@@ -106,6 +106,8 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
   }
   if (resource === '') return nonResource();
   let verb = methodVerbs[method];
+  // other methods have no verb here, but what a proxy leads to may know them
+  if (verb === undefined && subresource === 'proxy') verb = method.toLowerCase() as RequestVerb;
   if (verb === undefined) return { ...nonResource(), isResource: true, group, version, resource };
   if (name === '' && verb === 'get') verb = isTrue(query?.get('watch')) ? 'watch' : 'list';
   else if (name === '' && verb === 'delete') verb = 'deletecollection';

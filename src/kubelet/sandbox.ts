@@ -35,11 +35,21 @@ export async function makeSandbox(work: Work, attempt: number): Promise<SandboxS
 }
 
 export function hostnameOf(pod: Pod, domain: string): string {
-  const { hostname, subdomain, setHostnameAsFQDN, hostnameOverride } = pod.spec ?? {};
+  const { hostname, setHostnameAsFQDN, hostnameOverride } = pod.spec ?? {};
   if (hostnameOverride) return hostnameOverride;
-  const short = (hostname || pod.metadata.name || '').slice(0, maxHostname).replace(/[-.]+$/, '');
-  if (!setHostnameAsFQDN || !subdomain) return short;
-  return `${short}.${subdomain}.${pod.metadata.namespace}.svc.${domain}`;
+  const short = shortened(hostname || pod.metadata.name);
+  return (setHostnameAsFQDN && fqdnOf(pod, domain)) || short;
+}
+
+/** Undefined: the pod is in nobody's subdomain. */
+export function fqdnOf(pod: Pod, domain: string): string | undefined {
+  const { hostname, subdomain, hostnameOverride } = pod.spec ?? {};
+  if (!subdomain || hostnameOverride) return undefined;
+  return `${shortened(hostname || pod.metadata.name)}.${subdomain}.${pod.metadata.namespace}.svc.${domain}`;
+}
+
+function shortened(name = ''): string {
+  return name.slice(0, maxHostname).replace(/[-.]+$/, '');
 }
 
 async function sandboxConfig(work: Work, attempt: number): Promise<SandboxConfig> {
@@ -50,6 +60,7 @@ async function sandboxConfig(work: Work, attempt: number): Promise<SandboxConfig
   return {
     metadata: { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name ?? '', uid: work.uid, attempt },
     hostname: spec.hostNetwork ? context.nodeName : hostnameOf(pod, context.clusterDomain),
+    fqdn: spec.hostNetwork ? undefined : fqdnOf(pod, context.clusterDomain),
     labels: podLabels(pod),
     annotations: { ...pod.metadata.annotations },
     dns: context.dnsFor ? context.dnsFor(pod) : podDns(pod, context.clusterDNS ?? [], context.clusterDomain),

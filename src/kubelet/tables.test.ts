@@ -13,7 +13,8 @@ import type { Container, Pod, Service } from './kinds.ts';
 import { Prober } from './probes/prober.ts';
 import { containerResources, oomScoreAdj, podRequests, qosClass } from './resources.ts';
 import { shouldRestart } from './restart.ts';
-import { hostnameOf } from './sandbox.ts';
+import { hostsFile } from './runtime/podfiles.ts';
+import { fqdnOf, hostnameOf } from './sandbox.ts';
 import { securityOf } from './security.ts';
 import { serviceEnv } from './servicelinks.ts';
 import { refusePod } from './steps/admission.ts';
@@ -346,4 +347,16 @@ test('a sub-path never leaves its volume', async () => {
   } finally {
     await rm(directory, { recursive: true });
   }
+});
+
+test('a pod knows itself by its short name, and in a subdomain by its long one', async () => {
+  const own = async (spec: object) => {
+    const pod = podOf(spec);
+    const names = { hostname: hostnameOf(pod, 'cluster.local'), fqdn: fqdnOf(pod, 'cluster.local') };
+    return (await hostsFile(names as never, ['10.0.0.9'])).split('\n').find((line) => line.startsWith('10.0.0.9'));
+  };
+  const long = `h.s.${podOf({}).metadata.namespace}.svc.cluster.local`;
+  assert.equal(await own({ hostname: 'h' }), '10.0.0.9\th');
+  assert.equal(await own({ hostname: 'h', subdomain: 's' }), `10.0.0.9\t${long}\th`);
+  assert.equal(await own({ hostname: 'h', subdomain: 's', setHostnameAsFQDN: true }), `10.0.0.9\t${long}\th`);
 });

@@ -51,7 +51,7 @@ describe('the proxy', () => {
   test('a pod is asked as the client asked, and answers for itself', async () => {
     const headers = { 'content-type': 'text/plain', 'x-more': '1' };
     const path = `${core}/pods/http:web:${port}/proxy/a/b?c=d`;
-    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const answer = await door.ask(method, path, { body: 'hello', headers });
       assert.deepEqual([answer.status, answer.headers['x-teapot']], [418, 'yes']);
       assert.deepEqual(answer.body, { url: '/a/b?c=d', method, body: 'hello', secret: '' });

@@ -29,12 +29,17 @@ export async function hostsFile(config: SandboxConfig, ips: string[]): Promise<s
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...ips.map((ip) => `${ip}\t${config.hostname}`),
+    ...ips.map((ip) => `${ip}\t${ownNames(config)}`),
   ];
   const base = config.hostNetwork ? [(await readFile('/etc/hosts', 'utf8').catch(() => '')).trimEnd()] : usual;
   const aliases = (config.hosts ?? []).map(({ ip, hostnames }) => `${ip}\t${hostnames.join('\t')}`);
   const added = aliases.length > 0 ? ['', '# Entries added by HostAliases.', ...aliases] : [];
   return `${[...base, ...added].join('\n')}\n`;
+}
+
+/** The long one first: it is what the address is called. */
+function ownNames({ hostname, fqdn }: SandboxConfig): string {
+  return fqdn === undefined ? hostname : `${fqdn}\t${fqdn.slice(0, fqdn.indexOf('.'))}`;
 }
 
 export async function resolvConf({ dns }: SandboxConfig): Promise<string> {

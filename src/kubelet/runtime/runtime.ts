@@ -13,6 +13,8 @@ export interface SandboxConfig {
   /** Unique per pod and attempt: the driver derives its id from these. */
   metadata: { namespace: string; name: string; uid: string; attempt: number };
   hostname: string;
+  /** Its name in the cluster's DNS, where it has one: the pod knows itself by it, too. */
+  fqdn?: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
   /** Becomes the containers' `/etc/resolv.conf`; absent: the host's. */
