@@ -40,10 +40,13 @@ export function newReplicas(deployment: Deployment, sets: readonly ReplicaSet[],
   if (deployment.spec.strategy?.type === 'Recreate') return wanted;
   // a set that has not seen its new size yet may still be making pods for the old one
   if (sets.some(isUnseen)) return Math.min(present, wanted);
-  const room = wanted + boundsOf(deployment).surge - totalReplicas(sets);
+  const room = wanted + boundsOf(deployment).surge - sum(sets, presentOf);
   if (room <= 0 || present >= wanted) return Math.min(present, wanted);
   return present + Math.min(room, wanted - present);
 }
+
+/** Pods that it should not have any more are there until they are gone. */
+const presentOf = (set: ReplicaSet): number => Math.max(replicasOf(set), set.status?.replicas ?? 0);
 
 const isUnseen = ({ metadata, status }: ReplicaSet): boolean =>
   metadata.uid !== undefined && status?.observedGeneration !== metadata.generation;

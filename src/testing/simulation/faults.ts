@@ -1,6 +1,6 @@
 /** What goes wrong on the way between the parts of a cluster and its API server. */
 import type { LocalRequest, LocalServer } from '../../client/index.ts';
-import { type Clock, type Random, StatusError, type WatchEvent } from '../../machinery/index.ts';
+import { type Clock, isStatusError, type Random, StatusError, type WatchEvent } from '../../machinery/index.ts';
 
 /** Chances are for each request or each batch of events; delays are in milliseconds, at most. */
 export interface Profile {
@@ -98,8 +98,15 @@ export class Faults {
   async #call(server: () => LocalServer, request: LocalRequest): Promise<unknown> {
     await this.pause();
     if (this.chance(this.profile.refused)) throw unavailable();
-    const answer = await server().call(request);
     const isWrite = request.verb !== 'get' && request.verb !== 'list';
+    let answer: unknown;
+    try {
+      answer = await server().call(request);
+    } catch (error) {
+      // the server went away in the middle: it may have been done
+      if (isWrite && isStatusError(error, 'ServiceUnavailable')) this.lostAt.push(this.#clock.now());
+      throw error;
+    }
     if (isWrite && this.chance(this.profile.lost)) {
       this.lostAt.push(this.#clock.now());
       throw unavailable();

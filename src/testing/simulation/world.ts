@@ -3,7 +3,7 @@ import { type Apiserver, createApiserver, serviceAccountUser, type User } from '
 import { type Client, Informers, localClient, type LocalServer, type Log, runControllers } from '../../client/index.ts';
 import { controllers } from '../../controllers/index.ts';
 import { type Observer, SimulatedNodes } from '../../layers/sim/index.ts';
-import type { Random } from '../../machinery/index.ts';
+import { type Random, StatusError } from '../../machinery/index.ts';
 import { runScheduler } from '../../scheduler/index.ts';
 import { memoryStore, type Store } from '../../store/index.ts';
 import { settle, type VirtualClock } from '../virtualclock.ts';
@@ -41,6 +41,8 @@ export class World {
   readonly #options: WorldOptions;
   readonly #parts = new Map<string, Part>();
   #apiserver: Apiserver;
+  /** Rejects when the API server goes: what is under way with it gets no answer. */
+  #gone = neverYet();
 
   static async start(options: WorldOptions): Promise<World> {
     const store = memoryStore();
@@ -102,6 +104,8 @@ export class World {
   async restartApiserver(): Promise<void> {
     const before = this.#apiserver;
     this.#apiserver = await serve(this.#options, this.store);
+    this.#gone.reject(StatusError.serviceUnavailable('the API server went away'));
+    this.#gone = neverYet();
     await before.close();
   }
 
@@ -123,7 +127,7 @@ export class World {
       return made.server;
     };
     return {
-      call: (request) => current().call(request),
+      call: (request) => Promise.race([current().call(request), this.#gone.promise]),
       watch: (request, onEvents, onEnd) => current().watch(request, onEvents, onEnd),
     };
   }
@@ -132,6 +136,12 @@ export class World {
     const server = this.#serverFor(user, userAgent);
     return localClient(this.#options.faults.before(() => server), { share: true });
   }
+}
+
+function neverYet(): PromiseWithResolvers<never> {
+  const gone = Promise.withResolvers<never>();
+  gone.promise.catch(() => {});
+  return gone;
 }
 
 function serve({ clock, random, failed }: WorldOptions, store: Store): Promise<Apiserver> {
