@@ -128,7 +128,11 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     gauges: () => ({ apiserver_store_revision: store.revision }),
   });
   const serving: Serving = {
-    chain: { tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])], authorize: registry.authorize, anonymous: options.anonymous },
+    chain: {
+      tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])],
+      authorize: registry.authorize,
+      anonymous: options.anonymous,
+    },
     verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
     aggregation,

@@ -1,5 +1,5 @@
 /** A log of lines that keeps its size: a full file is put aside under the time of its end, old ones go. */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, write } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, write } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../../machinery/index.ts';
 
@@ -104,11 +104,11 @@ export class RotatingLog {
   #rotate(): void {
     const { path, clock } = this.#options;
     const ending = extname(path);
-    const time = new Date(clock.now()).toISOString().replace('Z', '').replaceAll(':', '-');
-    const taken = new Set(readdirSync(dirname(path)));
     const stem = join(dirname(path), basename(path, ending));
-    let aside = `${stem}-${time}${ending}`;
-    for (let again = 1; taken.has(basename(aside)); again++) aside = `${stem}-${time}-${again}${ending}`;
+    let end = clock.now();
+    // in their order by name, even when two are full within a millisecond
+    while (existsSync(`${stem}-${fileTime(end)}${ending}`)) end++;
+    const aside = `${stem}-${fileTime(end)}${ending}`;
     closeSync(this.#file);
     renameSync(path, aside);
     [this.#file, this.#size] = this.#open();
@@ -123,11 +123,15 @@ export class RotatingLog {
       .filter((name) => name.startsWith(start) && name.endsWith(ending))
       .sort()
       .reverse();
-    const oldest = new Date(clock.now() - maxAge * 86_400_000).toISOString().replace('Z', '').replaceAll(':', '-');
+    const oldest = fileTime(clock.now() - maxAge * 86_400_000);
     for (const [at, name] of aside.entries()) {
       const tooMany = maxBackups > 0 && at >= maxBackups;
       const tooOld = maxAge > 0 && name.slice(start.length) < oldest;
       if (tooMany || tooOld) rmSync(join(dirname(path), name), { force: true });
     }
   }
+}
+
+function fileTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace('Z', '').replaceAll(':', '-');
 }
