@@ -1,6 +1,7 @@
 import { type AnyObject, StatusError } from '../../machinery/index.ts';
-import type { AdmissionStep } from '../registry/context.ts';
-import { lookup } from './lookup.ts';
+import { referencesOf } from '../authz/node/references.ts';
+import type { AdmissionRequest, AdmissionStep } from '../registry/context.ts';
+import { forbidden, lookup } from './lookup.ts';
 
 const serviceAccounts = { group: '', version: 'v1', resource: 'serviceaccounts' };
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -9,9 +10,9 @@ const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 export const serviceAccount: AdmissionStep = {
   name: 'ServiceAccount',
   resources: ['/pods'],
-  operations: ['CREATE'],
-  async admit({ registry, call, object }) {
-    if (call.subresource !== '') return;
+  operations: ['CREATE', 'UPDATE'],
+  async admit({ registry, call, object, operation }) {
+    if (call.subresource !== '' || operation !== 'CREATE') return;
     const pod = object!;
     const { spec } = pod;
     // mirror pods stand for what runs already
@@ -30,7 +31,64 @@ export const serviceAccount: AdmissionStep = {
     const mounts = spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
     if (mounts) mountToken(spec, registry.random.suffix(5));
   },
+  validate(request) {
+    const { call, operation, object } = request;
+    if (operation === 'UPDATE') return call.subresource === 'ephemeralcontainers' ? checkSecrets(request) : undefined;
+    if (call.subresource !== '') return;
+    const isMirror = object!.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+    return isMirror ? checkMirror(request) : checkSecrets(request);
+  },
 };
+
+/** What runs without the API may not lean on it. */
+function checkMirror(request: AdmissionRequest): void {
+  const { spec } = request.object!;
+  if (spec.serviceAccountName) throw forbidden(request, 'a mirror pod may not reference service accounts');
+  const { annotations: _, ...metadata } = request.object!.metadata;
+  for (const reference of referencesOf({ ...request.object!, metadata }))
+    if (reference.startsWith('secrets/')) throw forbidden(request, 'a mirror pod may not reference secrets');
+  const sources = (spec.volumes ?? []).flatMap((volume: AnyObject) => volume.projected?.sources ?? []);
+  if (sources.some((source: AnyObject) => source.serviceAccountToken !== undefined))
+    throw forbidden(request, 'a mirror pod may not use ServiceAccountToken volume projections');
+}
+
+const limited = 'kubernetes.io/enforce-mountable-secrets';
+
+/** An account that says so lets its pods use only the Secrets that it lists. */
+async function checkSecrets(request: AdmissionRequest): Promise<void> {
+  const { registry, call, object, operation } = request;
+  const { spec } = object!;
+  const account = await lookup(registry, serviceAccounts, call.namespace, spec.serviceAccountName || 'default');
+  if (account?.metadata.annotations?.[limited] !== 'true') return;
+  const mountable = new Set((account.secrets ?? []).map(({ name }: { name: string }) => name));
+  const refuse = (what: string, kind = 'secret') =>
+    forbidden(
+      request,
+      `${what} is not allowed because service account ${account.metadata.name} does not reference that ${kind}`,
+    );
+  const check = (container: AnyObject, sort: string) => {
+    for (const { name, valueFrom } of container.env ?? []) {
+      const secret = valueFrom?.secretKeyRef?.name;
+      if (secret !== undefined && !mountable.has(secret))
+        throw refuse(`${sort} ${container.name} with envVar ${name} referencing secret.secretName="${secret}"`);
+    }
+    for (const { secretRef } of container.envFrom ?? [])
+      if (secretRef !== undefined && !mountable.has(secretRef.name))
+        throw refuse(`${sort} ${container.name} with envFrom referencing secret.secretName="${secretRef.name}"`);
+  };
+  if (operation === 'UPDATE') {
+    for (const container of spec.ephemeralContainers ?? []) check(container, 'ephemeral container');
+    return;
+  }
+  for (const { secret } of spec.volumes ?? [])
+    if (secret !== undefined && !mountable.has(secret.secretName))
+      throw refuse(`volume with secret.secretName="${secret.secretName}"`);
+  for (const container of spec.initContainers ?? []) check(container, 'init container');
+  for (const container of spec.containers) check(container, 'container');
+  const pull = new Set((account.imagePullSecrets ?? []).map(({ name }: { name: string }) => name));
+  for (const [i, { name }] of (spec.imagePullSecrets ?? []).entries())
+    if (!pull.has(name)) throw refuse(`imagePullSecrets[${i}].name="${name}"`, 'imagePullSecret');
+}
 
 function mountToken(spec: AnyObject['spec'], suffix: string): void {
   const containers: AnyObject[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
