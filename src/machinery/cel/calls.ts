@@ -137,11 +137,12 @@ export function ordering(name: string, a: Code, b: Code, general: Run): Run {
   return numbers[name] as Run;
 }
 
+const scalar = (item: unknown) =>
+  ['string', 'number', 'bigint', 'boolean'].includes(typeof item) || item instanceof Double;
+
 /** `x in [constants]`, which costs nothing but x. Undefined when the constants are not all scalars. */
 export function membership(a: Code, list: List): Code | undefined {
   const items = listItems(list);
-  const scalar = (item: unknown) =>
-    ['string', 'number', 'bigint', 'boolean'].includes(typeof item) || item instanceof Double;
   if (items.length === 0) return constant(false);
   if (!items.every(scalar)) return undefined;
   const keys = new Set(items.map(mapKey));

@@ -33,7 +33,7 @@ import {
   uintType,
   unwrapOptional,
 } from './types.ts';
-import { assign, assignAll, type Bindings, mostGeneral, substitute } from './unify.ts';
+import { mostGeneral, substitute, Unifier } from './unify.ts';
 import { Double, Uint } from './values.ts';
 import { walk } from './walk.ts';
 
@@ -49,7 +49,7 @@ class Checker {
   readonly problems: SyntaxProblem[] = [];
   readonly #environment: Environment;
   readonly #scopes: Map<string, Type>[] = [];
-  #bindings: Bindings = new Map();
+  readonly #unifier = new Unifier();
   #free = 0;
 
   constructor(environment: Environment) {
@@ -59,7 +59,7 @@ class Checker {
   /** Replaces what is left of type parameters. */
   finish(expr: Expr): void {
     walk(expr, (node) => {
-      if (node.type) node.type = substitute(this.#bindings, node.type, true);
+      if (node.type) node.type = substitute(this.#unifier.bindings, node.type, true);
     });
   }
 
@@ -134,11 +134,11 @@ class Checker {
       return found.type;
     }
     const type = this.#field(expr, expr.operand, expr.field, false);
-    return expr.test ? boolType : substitute(this.#bindings, type);
+    return expr.test ? boolType : substitute(this.#unifier.bindings, type);
   }
 
   #field(expr: Expr, operand: Expr, field: string, optional: boolean): Type {
-    const operandType = substitute(this.#bindings, this.check(operand));
+    const operandType = substitute(this.#unifier.bindings, this.check(operand));
     const type = this.#fieldType(expr.offset, unwrapOptional(operandType), field);
     return optional || isOptional(operandType) ? optionalType(type) : type;
   }
@@ -150,7 +150,7 @@ class Checker {
       case 'struct':
         return target.fields?.get(field)?.type ?? this.#report(offset, `undefined field '${field}'`);
       case 'param':
-        this.#assignable(dynType, target);
+        this.#unifier.assign(dynType, target);
         return dynType;
       default:
         if (!isDyn(target)) this.#report(offset, `type '${formatType(target)}' does not support field selection`);
@@ -190,7 +190,7 @@ class Checker {
     const overloads = this.#environment.functions.get('_?._');
     if (!overloads) return this.#report(expr.offset, "unsupported syntax '.?'");
     expr.overloads = overloads;
-    return substitute(this.#bindings, this.#field(expr, operand, name, true));
+    return substitute(this.#unifier.bindings, this.#field(expr, operand, name, true));
   }
 
   #resolve(expr: Call): Type {
@@ -201,9 +201,9 @@ class Checker {
     for (const overload of this.#environment.functions.get(expr.name) ?? []) {
       if (overload.member !== (expr.target !== undefined)) continue;
       const { params, result: given } = this.#instance(overload);
-      if (!this.#assignableAll(types, params)) continue;
+      if (!this.#unifier.assignAll(types, params)) continue;
       found.push(overload);
-      const type = substitute(this.#bindings, given);
+      const type = substitute(this.#unifier.bindings, given);
       if (!result) result = type;
       else if (result.kind !== 'dyn' && !sameType(type, result)) result = dynType;
     }
@@ -213,7 +213,7 @@ class Checker {
   }
 
   #noOverload(expr: Call, types: readonly Type[]): Type {
-    const names = types.map((type) => formatType(substitute(this.#bindings, type, true)));
+    const names = types.map((type) => formatType(substitute(this.#unifier.bindings, type, true)));
     const target = expr.target ? `${names.shift()}.` : '';
     return this.#report(
       expr.offset,
@@ -241,18 +241,6 @@ class Checker {
     return paramType(`_var${this.#free++}`);
   }
 
-  #assignableAll(types: readonly Type[], wanted: readonly Type[]): boolean {
-    const bindings = assignAll(this.#bindings, types, wanted);
-    if (bindings) this.#bindings = bindings;
-    return bindings !== undefined;
-  }
-
-  #assignable(type: Type, wanted: Type): boolean {
-    const bindings = assign(this.#bindings, type, wanted);
-    if (bindings) this.#bindings = bindings;
-    return bindings !== undefined;
-  }
-
   #list(expr: Expr & { kind: 'list' }): Type {
     let joined: Type | undefined;
     expr.elements.forEach((element, i) => {
@@ -273,7 +261,7 @@ class Checker {
 
   #join(previous: Type | undefined, current: Type): Type {
     if (!previous) return current;
-    if (this.#assignable(previous, current)) return mostGeneral(previous, current);
+    if (this.#unifier.assign(previous, current)) return mostGeneral(previous, current);
     return dynType;
   }
 
@@ -299,7 +287,7 @@ class Checker {
       const given = this.check(value);
       const wanted = type.fields?.get(name)?.type ?? this.#report(offset, `undefined field '${name}'`);
       const actual = optional ? this.#unwrapped(value, given) : given;
-      if (this.#assignable(wanted, actual)) continue;
+      if (this.#unifier.assign(wanted, actual)) continue;
       this.#report(
         offset,
         `expected type of field '${name}' is '${formatType(wanted)}' but provided type is '${formatType(actual)}'`,
@@ -309,7 +297,7 @@ class Checker {
   }
 
   #comprehension(expr: Comprehension): Type {
-    const range = substitute(this.#bindings, this.check(expr.range));
+    const range = substitute(this.#unifier.bindings, this.check(expr.range));
     const accumulated = this.check(expr.initial);
     const [first, second] = this.#loopTypes(expr, range);
     this.#scopes.push(new Map([[expr.accumulator, accumulated]]));
@@ -321,13 +309,13 @@ class Checker {
     this.#scopes.pop();
     const result = this.check(expr.result);
     this.#scopes.pop();
-    return substitute(this.#bindings, result);
+    return substitute(this.#unifier.bindings, result);
   }
 
   #assert(expr: Expr, wanted: Type): void {
     const type = this.check(expr);
-    if (this.#assignable(wanted, type)) return;
-    this.#mismatch(expr.offset, substitute(this.#bindings, wanted), substitute(this.#bindings, type));
+    if (this.#unifier.assign(wanted, type)) return;
+    this.#mismatch(expr.offset, substitute(this.#unifier.bindings, wanted), substitute(this.#unifier.bindings, type));
   }
 
   /** The types of the variables of a loop. */
@@ -341,7 +329,7 @@ class Checker {
       case 'dyn':
       case 'error':
       case 'param':
-        this.#assignable(dynType, range);
+        this.#unifier.assign(dynType, range);
         return [dynType, dynType];
       default:
         this.#report(

@@ -259,7 +259,9 @@ const show = (value: unknown) =>
     typeof v === 'bigint' ? `${v}n` : v instanceof CelMap ? [...v.entries.values()] : v,
   );
 
-const spec = await import('@bufbuild/cel-spec/testdata/tests.js').catch(() => undefined);
+// by a name that is not followed: it need not be installed
+const cases = '@bufbuild/cel-spec/testdata/tests.js';
+const spec: any = await import(cases).catch(() => undefined);
 
 test('the official cases hold', { skip: spec ? false : '@bufbuild/cel-spec is not installed' }, (t) => {
   const root = spec?.getConformanceSuite() as unknown as Suite;

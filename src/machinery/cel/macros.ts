@@ -2,11 +2,26 @@
 import { accumulatorName, type Call, type Comprehension, type Expr, type Ident, type Literal } from './ast.ts';
 import { SyntaxProblem } from './source.ts';
 
+/** How many more nodes macros may copy: some copy what they are called on, and so what is called on that, twofold each time. */
+export interface CopyBudget {
+  left: number;
+}
+
 /** Makes expressions that stand where the macro's call stands. */
 export class MacroWriter {
   readonly offset: number;
-  constructor(offset: number) {
+  readonly #budget: CopyBudget;
+  constructor(offset: number, budget: CopyBudget) {
     this.offset = offset;
+    this.#budget = budget;
+  }
+
+  /** A copy that the checker may write into on its own. */
+  copy(expr: Expr): Expr {
+    return copyExpr(expr, () => {
+      if (--this.#budget.left < 0)
+        throw new SyntaxProblem(this.offset, 'expression is too large once its macros are expanded');
+    });
   }
 
   literal(value: unknown): Literal {
@@ -41,30 +56,32 @@ export class MacroWriter {
 /** Expands a call; undefined when it is none of its calls. */
 export type MacroExpander = (write: MacroWriter, call: Call) => Expr | undefined;
 
-/** A copy that the checker may write into on its own. */
-export function copyExpr(expr: Expr): Expr {
+/** Calls `count` for every node. */
+function copyExpr(expr: Expr, count: () => void): Expr {
+  count();
+  const copy = (inner: Expr): Expr => copyExpr(inner, count);
   switch (expr.kind) {
     case 'literal':
     case 'ident':
       return { ...expr };
     case 'select':
-      return { ...expr, operand: copyExpr(expr.operand) };
+      return { ...expr, operand: copy(expr.operand) };
     case 'call':
-      return { ...expr, target: expr.target && copyExpr(expr.target), args: expr.args.map(copyExpr) };
+      return { ...expr, target: expr.target && copy(expr.target), args: expr.args.map(copy) };
     case 'list':
-      return { ...expr, elements: expr.elements.map(copyExpr) };
+      return { ...expr, elements: expr.elements.map(copy) };
     case 'map':
-      return { ...expr, entries: expr.entries.map((e) => ({ ...e, key: copyExpr(e.key), value: copyExpr(e.value) })) };
+      return { ...expr, entries: expr.entries.map((e) => ({ ...e, key: copy(e.key), value: copy(e.value) })) };
     case 'struct':
-      return { ...expr, fields: expr.fields.map((field) => ({ ...field, value: copyExpr(field.value) })) };
+      return { ...expr, fields: expr.fields.map((field) => ({ ...field, value: copy(field.value) })) };
     case 'comprehension':
       return {
         ...expr,
-        range: copyExpr(expr.range),
-        initial: copyExpr(expr.initial),
-        condition: copyExpr(expr.condition),
-        step: copyExpr(expr.step),
-        result: copyExpr(expr.result),
+        range: copy(expr.range),
+        initial: copy(expr.initial),
+        condition: copy(expr.condition),
+        step: copy(expr.step),
+        result: copy(expr.result),
       };
   }
 }
@@ -212,7 +229,7 @@ const optMap: MacroExpander = (write, { name, target, args }) => {
   const [variable, body] = args as [Expr, Expr];
   if (variable.kind !== 'ident')
     throw new SyntaxProblem(variable.offset, `${name}() variable name must be a simple identifier`);
-  const value = write.method('value', copyExpr(target as Expr));
+  const value = write.method('value', write.copy(target as Expr));
   const mapped = bindLoop(write, variable.name, value, body);
   return write.call(
     '_?_:_',

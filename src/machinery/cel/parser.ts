@@ -3,11 +3,12 @@ import type { Call, Expr, FieldInit, MapEntry } from './ast.ts';
 import type { Environment } from './environment.ts';
 import { type Token, tokenize } from './lexer.ts';
 import { bytesLiteral, doubleLiteral, intLiteral, stringLiteral, uintLiteral } from './literal.ts';
-import { MacroWriter } from './macros.ts';
+import { type CopyBudget, MacroWriter } from './macros.ts';
 import { SyntaxProblem } from './source.ts';
 
 const maxDepth = 250;
 const maxLength = 100_000;
+const maxCopied = 20_000;
 const relations = ['<', '<=', '>=', '>', '==', '!=', 'in'];
 const reserved = new Set(
   'as break const continue else false for function if import in let loop package namespace null return true var void while'.split(
@@ -29,6 +30,7 @@ export function parse(source: string, environment: Environment): Expr {
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #environment: Environment;
+  readonly #copies: CopyBudget = { left: maxCopied };
   #at = 0;
   #depth = 0;
 
@@ -295,7 +297,7 @@ class Parser {
     const { macros } = this.#environment;
     const style = target !== undefined;
     const expander = macros.get(`${name}:${args.length}:${style}`) ?? macros.get(`${name}:*:${style}`);
-    const expanded = expander?.(new MacroWriter(offset), call);
+    const expanded = expander?.(new MacroWriter(offset, this.#copies), call);
     if (!expanded) return call;
     expanded.written = call;
     return expanded;

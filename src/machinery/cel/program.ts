@@ -71,7 +71,7 @@ export function compile(source: string, environment: Environment): Compilation {
 }
 
 function refused(source: string, problems: readonly SyntaxProblem[]): Refusal {
-  const ordered = [...problems].sort((a, b) => a.offset - b.offset);
+  const ordered = problems.toSorted((a, b) => a.offset - b.offset);
   const issues = ordered.map(({ offset, message }) => issueAt(source, offset, message));
   return { issues, message: `compilation failed: ${formatIssues(source, issues)}` };
 }
@@ -79,7 +79,6 @@ function refused(source: string, problems: readonly SyntaxProblem[]): Refusal {
 function programOf(source: string, expr: Expr, environment: Environment): Program {
   const coder = new Coder(environment);
   const { run } = coder.code(expr);
-  const names = [...coder.globals].sort(([, a], [, b]) => a - b);
   const variables = [...coder.globals].map(([name, slot]) => {
     const type = environment.variables.get(name) as Type;
     return { name, slot, adapt: bindingOf(type) };
@@ -90,7 +89,7 @@ function programOf(source: string, expr: Expr, environment: Environment): Progra
     expr,
     type: expr.type ?? dynType,
     environment,
-    uses: (variable) => names.some(([name]) => name === variable),
+    uses: (variable) => coder.globals.has(variable),
     evaluate(bindings, limit = perCallLimit) {
       const values: unknown[] = [];
       for (let i = 0; i < slots; i++) values.push(undefined);

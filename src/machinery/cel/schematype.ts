@@ -184,12 +184,12 @@ function stringOf(schema: Schema): Described {
 }
 
 const stringSchema: Schema = { type: 'string' };
+const isText = (one: Schema | undefined) => one?.type === 'string';
 
 /** Whole resources have a kind and a name, whatever their schema says. */
 function withMeta(schema: Schema): Schema {
   const { properties } = schema;
   const meta = properties?.['metadata'];
-  const isText = (one: Schema | undefined) => one?.type === 'string';
   if (
     isText(properties?.['kind']) &&
     isText(properties?.['apiVersion']) &&

@@ -1,24 +1,45 @@
 /** Which types fit where, and what type parameters stand for. */
 import { dynType, isDyn, listType, mapType, sameType, Type, typeOf } from './types.ts';
 
-/** What each type parameter stands for, by name. Immutable: a failed attempt leaves no trace. */
+/** What each type parameter stands for, by name. */
 export type Bindings = ReadonlyMap<string, Type>;
 
-/** `types` can be given where `wanted` are asked for: the bindings then; undefined when they cannot. */
-export function assignAll(bindings: Bindings, types: readonly Type[], wanted: readonly Type[]): Bindings | undefined {
-  const copy = new Map(bindings);
-  return fitAll(copy, types, wanted) ? copy : undefined;
+/** Bindings that can be taken back: an attempt that fails leaves no trace. */
+export class Unifier {
+  readonly bindings = new Map<string, Type>();
+  /** What was bound before, latest last. */
+  readonly #undo: [string, Type | undefined][] = [];
+
+  get(name: string): Type | undefined {
+    return this.bindings.get(name);
+  }
+
+  set(name: string, type: Type): void {
+    this.#undo.push([name, this.bindings.get(name)]);
+    this.bindings.set(name, type);
+  }
+
+  /** Whether `types` can be given where `wanted` are asked for; parameters are bound so that they can. */
+  assignAll(types: readonly Type[], wanted: readonly Type[]): boolean {
+    const fit = fitAll(this, types, wanted);
+    for (const [name, before] of this.#undo.splice(0).toReversed()) {
+      if (fit) break;
+      if (before) this.bindings.set(name, before);
+      else this.bindings.delete(name);
+    }
+    return fit;
+  }
+
+  assign(type: Type, wanted: Type): boolean {
+    return this.assignAll([type], [wanted]);
+  }
 }
 
-export const assign = (bindings: Bindings, type: Type, wanted: Type) => assignAll(bindings, [type], [wanted]);
-
-type Mutable = Map<string, Type>;
-
-function fitAll(bindings: Mutable, types: readonly Type[], wanted: readonly Type[]): boolean {
+function fitAll(bindings: Unifier, types: readonly Type[], wanted: readonly Type[]): boolean {
   return types.length === wanted.length && types.every((type, i) => fits(bindings, type, wanted[i] as Type));
 }
 
-function fits(bindings: Mutable, type: Type, wanted: Type): boolean {
+function fits(bindings: Unifier, type: Type, wanted: Type): boolean {
   if (wanted.kind === 'param') {
     const found = bind(bindings, type, wanted);
     if (found.valid) return true;
@@ -37,7 +58,7 @@ function takesNull(type: Type): boolean {
   return ['null', 'opaque', 'struct', 'duration', 'timestamp'].includes(type.kind);
 }
 
-function bind(bindings: Mutable, type: Type, param: Type): { valid: boolean; bound: boolean } {
+function bind(bindings: Unifier, type: Type, param: Type): { valid: boolean; bound: boolean } {
   if (sameType(type, param)) return { valid: true, bound: true };
   const known = bindings.get(param.name);
   if (known) {
@@ -52,7 +73,7 @@ function bind(bindings: Mutable, type: Type, param: Type): { valid: boolean; bou
   return { valid: true, bound: false };
 }
 
-function occurs(bindings: Bindings, param: Type, within: Type): boolean {
+function occurs(bindings: Unifier, param: Type, within: Type): boolean {
   if (sameType(param, within)) return true;
   if (within.kind === 'param') {
     const known = bindings.get(within.name);

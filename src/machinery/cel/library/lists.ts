@@ -119,7 +119,7 @@ function sortByKeys(list: List, keys: List): unknown[] {
   const by = listItems(keys);
   return items
     .map((_, i) => i)
-    .sort((a, b) => compare(by[a], by[b]))
+    .toSorted((a, b) => compare(by[a], by[b]))
     .map((i) => items[i]);
 }
 
@@ -143,7 +143,7 @@ export const listsExtension: Library = {
       ),
     ]),
     overload('lists_range', 'lists.range(int) -> list(int)', range, ofOutput),
-    overload('list_reverse', 'list(A).reverse() -> list(A)', (list: List) => [...listItems(list)].reverse(), ofOutput),
+    overload('list_reverse', 'list(A).reverse() -> list(A)', (list: List) => listItems(list).toReversed(), ofOutput),
     overload('list_distinct', 'list(A).distinct() -> list(A)', distinct, ofFirst),
   ],
   macros: listMacros,

@@ -78,15 +78,14 @@ function bitwise(name: string, of: (a: bigint, b: bigint) => bigint): Overload[]
 
 function shift(name: string, of: (a: bigint, by: bigint) => bigint): Overload[] {
   const by = (count: Int): bigint => (count < 0 ? fail(`math.${name}() negative offset: ${count}`) : BigInt(count));
-  const far = (count: Int) => count >= 64;
   return [
     overload(`math_${name}_int_int`, `math.${name}(int, int) -> int`, (a: Int, count: Int) => {
       const distance = by(count);
-      return far(count) ? 0 : wrap(of(BigInt.asUintN(64, BigInt(a)), distance));
+      return count >= 64 ? 0 : wrap(of(BigInt.asUintN(64, BigInt(a)), distance));
     }),
     overload(`math_${name}_uint_int`, `math.${name}(uint, int) -> uint`, (a: Uint, count: Int) => {
       const distance = by(count);
-      return far(count) ? new Uint(0n) : mask(of(a.value, distance));
+      return count >= 64 ? new Uint(0n) : mask(of(a.value, distance));
     }),
   ];
 }

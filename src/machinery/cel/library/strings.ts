@@ -135,5 +135,7 @@ export const stringsLibrary: Library = {
 
 /** Younger than Kubernetes' version of the extension. */
 export const stringReverse: Library = {
-  overloads: [overload('string_reverse', 'string.reverse() -> string', (text: string) => [...text].reverse().join(''))],
+  overloads: [
+    overload('string_reverse', 'string.reverse() -> string', (text: string) => [...text].toReversed().join('')),
+  ],
 };

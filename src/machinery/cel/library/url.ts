@@ -149,7 +149,7 @@ function escapedPath({ parts: { path } }: Url): string {
     .join('');
 }
 
-function query({ parts }: Url): CelMap {
+function queryOf({ parts }: Url): CelMap {
   const map = new CelMap();
   for (const part of parts.query.split('&')) {
     if (part === '' || part.includes(';')) continue;
@@ -175,7 +175,7 @@ export const urlLibrary: Library = {
     overload('url_get_hostname', 'URL.getHostname() -> string', hostname),
     overload('url_get_port', 'URL.getPort() -> string', port),
     overload('url_get_escaped_path', 'URL.getEscapedPath() -> string', escapedPath),
-    overload('url_get_query', 'URL.getQuery() -> map(string, list(string))', query),
+    overload('url_get_query', 'URL.getQuery() -> map(string, list(string))', queryOf),
     overload('is_url_string', 'isURL(string) -> bool', (text: string) => uriProblem(text) === undefined),
   ],
 };

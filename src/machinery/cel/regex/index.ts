@@ -99,7 +99,7 @@ export class Regex {
   #closure(threads: readonly number[], before: Before, next: number): number[] | undefined {
     const reached: number[] = [];
     const seen = new Set<number>();
-    const pending = [...threads].reverse();
+    const pending = threads.toReversed();
     while (pending.length > 0) {
       const at = pending.pop() as number;
       if (seen.has(at)) continue;
