@@ -109,7 +109,7 @@ inside(import.meta.url, ['crun', 'busybox', 'mount'], 300, () => {
       await eventually(async () => {
         const { phase, containerStatuses } = (await read('forks')).status!;
         return phase === 'Failed' && containerStatuses![0]!.state!.terminated!.exitCode !== 0;
-      });
+      }, 90);
       assert.match(await core.readNamespacedPodLog({ namespace, name: 'forks' }), /can't fork: Resource temporarily/);
       await create(podOf('next', 'busybox:bad', ['true']));
       await eventually(async () => (await read('next')).status!.phase === 'Succeeded');
