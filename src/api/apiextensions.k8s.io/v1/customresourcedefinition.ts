@@ -1,8 +1,11 @@
-import { cause, label1035Problems, type StatusCause, subdomainProblems } from '../../../machinery/index.ts';
+import { cause, equalJson, label1035Problems, type StatusCause, subdomainProblems } from '../../../machinery/index.ts';
 import { createdColumn, nameColumn } from '../../columns.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../../gen/types.ts';
 import type { Override } from '../../override.ts';
 import { each, immutable, named, oneOf, required, unique, within } from '../../rules.ts';
+import { apiApprovalOf, isProtected } from './approval.ts';
+import { validateDefaults } from './defaultvalues.ts';
+import { validateRoot, validateSelectable, validateWarning } from './versionrules.ts';
 import { validateStructural } from './structuralschema.ts';
 
 export const customResourceDefinition: Override<CustomResourceDefinition> = {
@@ -41,15 +44,22 @@ export const customResourceDefinition: Override<CustomResourceDefinition> = {
       ],
     };
   },
-  validate: (object, old) => [
-    ...validateSpec(object),
-    ...validateStored(object),
-    ...(old ? validateChange(object, old) : []),
-  ],
+  validate: (object, old, subresource) =>
+    subresource === 'status'
+      ? validateStored(object)
+      : [
+          ...validateSpec(object, old),
+          ...validateStored(object),
+          ...validateApproval(object, old),
+          ...(old ? validateChange(object, old) : []),
+        ],
   columns: [nameColumn, createdColumn],
 };
 
-function validateSpec({ metadata, spec }: CustomResourceDefinition): StatusCause[] {
+function validateSpec(
+  { metadata, spec }: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+): StatusCause[] {
   const { names, versions = [] } = spec;
   const causes: StatusCause[] = [];
   const wanted = `${names?.plural}.${spec.group}`;
@@ -71,7 +81,10 @@ function validateSpec({ metadata, spec }: CustomResourceDefinition): StatusCause
       ),
     );
   causes.push(
-    ...each('spec.versions', versions, validateVersion),
+    ...each('spec.versions', versions, (version, at) => {
+      const before = old?.spec.versions.find(({ name }) => name === version.name);
+      return validateVersion(version, before, at);
+    }),
     ...unique('spec.versions', versions, ({ name }) => name, '.name'),
   );
   if (spec.preserveUnknownFields)
@@ -107,11 +120,22 @@ function validateNames(names: CustomResourceDefinition['spec']['names'] | undefi
   return causes;
 }
 
-function validateVersion(version: CustomResourceDefinitionVersion, at: string): StatusCause[] {
+function validateVersion(
+  version: CustomResourceDefinitionVersion,
+  old: CustomResourceDefinitionVersion | undefined,
+  at: string,
+): StatusCause[] {
   const causes = named(`${at}.name`, version.name, label1035Problems);
   const schema = version.schema?.openAPIV3Schema;
   if (!schema) causes.push(cause.required(`${at}.schema.openAPIV3Schema`, 'schemas are required'));
-  else causes.push(...validateStructural(schema, `${at}.schema.openAPIV3Schema`));
+  // what was accepted once stays so
+  else if (!equalJson(schema, old?.schema?.openAPIV3Schema)) {
+    const field = `${at}.schema.openAPIV3Schema`;
+    causes.push(...validateStructural(schema, field));
+    if (causes.length === 0) causes.push(...validateDefaults(schema, field));
+    if (version.subresources?.status) causes.push(...validateRoot(schema, field));
+  }
+  causes.push(...validateWarning(version, at), ...validateSelectable(version, old, at));
   causes.push(
     ...each(`${at}.additionalPrinterColumns`, version.additionalPrinterColumns, (column, path) => [
       ...required(`${path}.name`, column.name),
@@ -123,6 +147,15 @@ function validateVersion(version: CustomResourceDefinitionVersion, at: string): 
   if (!scale) return causes;
   causes.push(...scalePath(`${at}.subresources.scale.specReplicasPath`, scale.specReplicasPath, '.spec'));
   causes.push(...scalePath(`${at}.subresources.scale.statusReplicasPath`, scale.statusReplicasPath, '.status'));
+  const { labelSelectorPath: selector } = scale;
+  if (selector && !/^\.(spec|status)\./.test(selector))
+    causes.push(
+      cause.invalid(
+        `${at}.subresources.scale.labelSelectorPath`,
+        selector,
+        'should be a json path under either .spec or .status',
+      ),
+    );
   return causes;
 }
 
@@ -196,4 +229,18 @@ function validateChange(
     ...immutable('spec.names.plural', spec.names?.plural, before.names?.plural),
     ...immutable('spec.group', spec.group, before.group),
   ];
+}
+
+function validateApproval(
+  { metadata, spec }: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+): StatusCause[] {
+  if (!spec.group || !isProtected(spec.group)) return [];
+  const { state, reason } = apiApprovalOf(metadata);
+  if (old !== undefined && apiApprovalOf(old.metadata).state === state) return [];
+  const field = 'metadata.annotations[api-approved.kubernetes.io]';
+  if (state === 'missing') return [cause.required(field, reason)];
+  return state === 'invalid'
+    ? [cause.invalid(field, metadata.annotations?.['api-approved.kubernetes.io'], reason)]
+    : [];
 }
