@@ -8,6 +8,7 @@ import type { AnyObject, Clock, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
+import { followPolicies } from './admission/policies/typechecking.ts';
 import { BootstrapTokens } from './authn/bootstraptoken.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/index.ts';
@@ -89,6 +90,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   };
   await bootstrap(registry, options.serviceCIDR);
   await repairAddresses(registry);
+  await followPolicies(registry, (error) => options.failed(error, ''));
   const definitions = await followDefinitions({
     registry,
     clock,

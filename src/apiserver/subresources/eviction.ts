@@ -30,6 +30,7 @@ async function tell(registry: Registry, call: ResourceCall): Promise<void> {
   const time = formatTime(registry.clock.now());
   await change(registry, write, {
     part: 'status',
+    direct: true,
     make: (current) => {
       const next = cloneJson(current);
       next.status ??= {};

@@ -174,6 +174,33 @@ describe('validating admission policies', () => {
     }
   });
 
+  test('what cannot be right for the kinds it is about is told in its status', async () => {
+    const matchConstraints = {
+      resourceRules: [{ operations: ['*'], apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments'] }],
+    };
+    const checked = async (name: string, validation: object) => {
+      await door.ask('POST', policies, { body: policy(name, { matchConstraints, validations: [validation] }) });
+      return door.cluster.eventually(async () => {
+        const { body } = await door.ask('GET', `${policies}/${name}`);
+        return body.status.observedGeneration === 1 ? body.status.typeChecking : undefined;
+      });
+    };
+    assert.deepEqual(await checked('right', { expression: 'object.spec.replicas > 1' }), {});
+    const { expressionWarnings } = await checked('confused', {
+      expression: "object.spec.replicas > '1'",
+      messageExpression: "'got ' + object.spec.replicas",
+    });
+    assert.deepEqual(
+      expressionWarnings.map((one: { fieldRef: string }) => one.fieldRef),
+      ['spec.validations[0].expression', 'spec.validations[0].messageExpression'],
+    );
+    assert.match(
+      expressionWarnings[0].warning,
+      /^apps\/v1, Kind=Deployment: .*found no matching overload for '_>_' applied to '\(int, string\)'/s,
+    );
+    assert.match(expressionWarnings[1].warning, /found no matching overload for '_\+_' applied to '\(string, int\)'/);
+  });
+
   test('a webhook is asked only when its conditions hold, and not configured with broken ones', async () => {
     await using responder = await startResponder();
     const configurations = `${group}/validatingwebhookconfigurations`;
