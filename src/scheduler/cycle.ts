@@ -39,6 +39,7 @@ export class Scheduling {
   #startAt = 0;
   /** Scratch, as long as the cluster has nodes: an attempt leaves nothing behind to be collected. */
   #found: NodeInfo[] = [];
+  #slots = new Int32Array(0);
   #totals = new Float64Array(0);
   #scores = new Float64Array(0);
   #rejected: (Rejection | undefined)[] = [];
@@ -57,7 +58,11 @@ export class Scheduling {
     if (nominated !== undefined) return { node: nominated, cycle };
     const count = this.#filter(begun, among, enough(among.length, profile.percentageOfNodesToScore));
     if (count === 0) return this.#nowhere(begun, profile);
-    return { node: count === 1 ? this.#found[0]! : this.#best(cycle, podClass, profile, count, undefined), cycle };
+    return {
+      node:
+        count === 1 ? this.snapshot.bySlot[this.#slots[0]!]! : this.#best(cycle, podClass, profile, count, undefined),
+      cycle,
+    };
   }
 
   /** The same, where programs outside have a say. */
@@ -67,7 +72,7 @@ export class Scheduling {
     const { among } = begun;
     const count = this.#filter(begun, among, enough(among.length, profile.percentageOfNodesToScore));
     if (count === 0) return this.#nowhere(begun, profile);
-    const { nodes, rejections } = await outside.filter(pod, this.#found.slice(0, count));
+    const { nodes, rejections } = await outside.filter(pod, this.#nodes(count).slice());
     if (nodes.length === 0) {
       const message = messageOf(this.snapshot.size, reasonsOf(rejections.values()));
       return { message, by: profile.plugins };
@@ -135,28 +140,62 @@ export class Scheduling {
     return podClass.verdict(cycle, node) ?? rejectionBy(filters, cycle, node);
   }
 
-  /** Fills `#found` with nodes that fit, at most `wanted`, and `#rejected` with why the others do not. */
-  #filter({ cycle, podClass, filters, limited }: Begun, nodes: readonly NodeInfo[], wanted: number): number {
-    const found = this.#found;
-    const start = limited ? 0 : this.#startAt % nodes.length;
+  /** Finds nodes that fit, at most `wanted`: fills `#slots`, and when there are none, `#rejected` with why not. */
+  #filter(begun: Begun, nodes: readonly NodeInfo[], wanted: number): number {
+    if (this.#slots.length < nodes.length) this.#slots = new Int32Array(nodes.length * 2);
+    if (begun.limited || nodes !== this.snapshot.nodes || this.snapshot.hasNominations)
+      return this.#filterEach(begun, nodes, wanted);
+    const startedAt = this.#startAt;
+    const count = this.#filterFast(begun, wanted);
+    if (count > 0) return count;
+    this.#startAt = startedAt;
+    return this.#filterEach(begun, nodes, wanted);
+  }
+
+  /** Where nothing is to be told of those that do not fit: touches a node only if it has changed, or if more than what is local is asked. */
+  #filterFast({ cycle, podClass, filters }: Begun, wanted: number): number {
+    const { slots, generations, bySlot } = this.snapshot;
+    const { seen, fits } = podClass;
+    const found = this.#slots;
+    const { length } = slots;
+    const start = this.#startAt % length;
+    let count = 0;
+    let looked = 0;
+    for (; looked < length && count < wanted; looked++) {
+      const at = start + looked;
+      const slot = slots[at < length ? at : at - length]!;
+      if (seen[slot] !== generations[slot]) podClass.verdict(cycle, bySlot[slot]!);
+      if (fits[slot] === 0) continue;
+      if (filters.length > 0 && rejectionBy(filters, cycle, bySlot[slot]!) !== undefined) continue;
+      found[count++] = slot;
+    }
+    this.#startAt = (start + looked) % length;
+    return count;
+  }
+
+  #filterEach({ cycle, podClass, filters, limited }: Begun, nodes: readonly NodeInfo[], wanted: number): number {
+    const start = limited ? 0 : this.#startAt % Math.max(1, nodes.length);
     let count = 0;
     let looked = 0;
     for (; looked < nodes.length && count < wanted; looked++) {
       const at = start + looked;
       const node = nodes[at < nodes.length ? at : at - nodes.length]!;
-      let rejection: Rejection | undefined;
-      if (node.nominated.length > 0) rejection = this.fits(cycle, podClass, filters, node);
-      else {
-        rejection = podClass.verdict(cycle, node);
-        if (rejection === undefined && filters.length > 0) rejection = rejectionBy(filters, cycle, node);
-      }
+      const rejection = this.fits(cycle, podClass, filters, node);
       this.#rejected[looked] = rejection;
       this.#looked[looked] = node;
-      if (rejection === undefined) found[count++] = node;
+      if (rejection === undefined) this.#slots[count++] = node.slot;
     }
-    if (!limited) this.#startAt = (start + looked) % nodes.length;
+    if (!limited && nodes.length > 0) this.#startAt = (start + looked) % nodes.length;
     this.#lookedAt = looked;
     return count;
+  }
+
+  /** The nodes that were found. */
+  #nodes(count: number): NodeInfo[] {
+    const found = this.#found;
+    found.length = count;
+    for (let i = 0; i < count; i++) found[i] = this.snapshot.bySlot[this.#slots[i]!]!;
+    return found;
   }
 
   #lookedAt = 0;
@@ -168,30 +207,30 @@ export class Scheduling {
     count: number,
     extra: ReadonlyMap<string, number> | undefined,
   ): NodeInfo {
-    const found = this.#found;
     if (this.#totals.length < count) {
       this.#totals = new Float64Array(count * 2);
       this.#scores = new Float64Array(count * 2);
     }
-    const totals = this.#totals;
-    const scores = this.#scores;
-    for (let i = 0; i < count; i++) totals[i] = podClass.score(cycle, found[i]!);
-    const { normalized } = podClass;
+    const { generations, bySlot } = this.snapshot;
+    const [slots, totals, scores] = [this.#slots, this.#totals, this.#scores];
+    const { normalized, scoredAt, scores: known } = podClass;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      totals[i] = scoredAt[slot] === generations[slot] ? known[slot]! : podClass.score(cycle, bySlot[slot]!);
+    }
+    const others = profile.otherScorers.filter((plugin) => plugin.scores?.(cycle) !== false);
+    const nodes = normalized.length + others.length > 0 || extra !== undefined ? this.#nodes(count) : [];
     for (let p = 0; p < normalized.length; p++) {
-      for (let i = 0; i < count; i++) scores[i] = podClass.rawScore(p, found[i]!);
-      addNormalized(normalized[p]!, cycle, scores, found, count, totals);
+      for (let i = 0; i < count; i++) scores[i] = podClass.rawScore(p, slots[i]!);
+      addNormalized(normalized[p]!, cycle, scores, nodes, count, totals);
     }
-    let nodes: readonly NodeInfo[] | undefined;
-    for (const plugin of profile.otherScorers) {
-      if (plugin.preScore !== undefined) {
-        nodes ??= found.length === count ? found : found.slice(0, count);
-        if (!plugin.preScore(cycle, nodes)) continue;
-      }
-      for (let i = 0; i < count; i++) scores[i] = plugin.score!(cycle, found[i]!);
-      addNormalized(plugin, cycle, scores, found, count, totals);
+    for (const plugin of others) {
+      if (plugin.preScore?.(cycle, nodes) === false) continue;
+      for (let i = 0; i < count; i++) scores[i] = plugin.score!(cycle, nodes[i]!);
+      addNormalized(plugin, cycle, scores, nodes, count, totals);
     }
-    if (extra !== undefined) for (let i = 0; i < count; i++) totals[i]! += extra.get(found[i]!.name) ?? 0;
-    return found[highest(totals, count, this.#random)]!;
+    if (extra !== undefined) for (let i = 0; i < count; i++) totals[i]! += extra.get(nodes[i]!.name) ?? 0;
+    return bySlot[slots[highest(totals, count, this.#random)]!]!;
   }
 
   #refused(cycle: Cycle, profile: Profile, rejection: Rejection): Unschedulable {

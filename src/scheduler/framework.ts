@@ -65,6 +65,8 @@ export interface Plugin {
   filter?(cycle: Cycle, node: NodeInfo): Rejection | undefined;
   /** Nothing was found: what else may help (preemption). */
   postFilter?(cycle: Cycle, rejections: ReadonlyMap<NodeInfo, Rejection>): PostFilterResult;
+  /** Whether it would score these pods at all; absent: it would. */
+  scores?(cycle: Cycle): boolean;
   /** Computes once what `score` needs. Returning false: nodes are all the same to this plugin. */
   preScore?(cycle: Cycle, nodes: readonly NodeInfo[]): boolean;
   /** How good the node is; any number, brought to 0 … 100 by `normalize`. */

@@ -25,28 +25,30 @@ export class PodClass {
   /** Names of the plugins that said so. */
   readonly limitedBy: string[] = [];
   readonly #scorers: readonly Plugin[];
-  // filled, so that they stay plain arrays when a high place is written first
-  readonly #generations: number[];
-  readonly #verdicts: (Rejection | undefined)[];
-  readonly #scoredAt: number[];
-  readonly #scores: number[];
+  /** By slot: as of which generation the verdict is, whether it is yes, and why not. */
+  seen: Float64Array;
+  fits: Uint8Array;
+  readonly #verdicts: (Rejection | undefined)[] = [];
+  /** By slot: as of which generation the score is. */
+  scoredAt: Float64Array;
+  scores: Float64Array;
   /** Of plugins whose scores are put in proportion. */
   readonly normalized: readonly Plugin[];
-  readonly #raw: number[][];
+  #raw: Float64Array[];
 
   constructor(cycle: Cycle, profile: Profile) {
     this.shared = cycle.shared as Map<string, unknown>;
     this.shared.set('dispose', this.dispose);
-    const { size } = cycle.snapshot;
-    this.#generations = Array.from({ length: size }, () => 0);
-    this.#scoredAt = Array.from({ length: size }, () => 0);
-    this.#scores = Array.from({ length: size }, () => 0);
-    this.#verdicts = Array.from({ length: size }, () => undefined);
+    const { capacity } = cycle.snapshot;
+    this.seen = new Float64Array(capacity);
+    this.fits = new Uint8Array(capacity);
+    this.scoredAt = new Float64Array(capacity);
+    this.scores = new Float64Array(capacity);
     this.#preFilter(cycle, profile.localFilters);
     const scorers = profile.localScorers.filter((plugin) => plugin.preScore?.(cycle, []) !== false);
     this.#scorers = scorers.filter((plugin) => plugin.normalize === undefined);
     this.normalized = scorers.filter((plugin) => plugin.normalize !== undefined);
-    this.#raw = this.normalized.map(() => Array.from({ length: size }, () => 0));
+    this.#raw = this.normalized.map(() => new Float64Array(capacity));
   }
 
   #preFilter(cycle: Cycle, plugins: readonly Plugin[]): void {
@@ -67,12 +69,32 @@ export class PodClass {
     this.filters = filters;
   }
 
+  /** Makes room for all slots that there are by now. */
+  grow(capacity: number): void {
+    if (this.seen.length >= capacity) return;
+    const grown = (old: Float64Array) => {
+      const more = new Float64Array(capacity);
+      more.set(old);
+      return more;
+    };
+    this.seen = grown(this.seen);
+    this.scoredAt = grown(this.scoredAt);
+    this.scores = grown(this.scores);
+    this.#raw = this.#raw.map(grown);
+    const fits = new Uint8Array(capacity);
+    fits.set(this.fits);
+    this.fits = fits;
+  }
+
   /** What the local plugins say of the node as it is. */
   verdict(cycle: Cycle, node: NodeInfo): Rejection | undefined {
     const { slot, generation } = node;
-    if (this.#generations[slot] === generation) return this.#verdicts[slot];
-    this.#generations[slot] = generation;
-    return (this.#verdicts[slot] = this.look(cycle, node));
+    if (this.seen[slot] === generation) return this.fits[slot] === 1 ? undefined : this.#verdicts[slot];
+    const rejection = this.look(cycle, node);
+    this.seen[slot] = generation;
+    this.fits[slot] = rejection === undefined ? 1 : 0;
+    this.#verdicts[slot] = rejection;
+    return rejection;
   }
 
   /** The same, not remembered: for what is only tried. */
@@ -89,16 +111,16 @@ export class PodClass {
   /** The sum of what the local plugins give, weighed; what is yet to be put in proportion is had from `rawScore`. */
   score(cycle: Cycle, node: NodeInfo): number {
     const { slot, generation } = node;
-    if (this.#scoredAt[slot] === generation) return this.#scores[slot]!;
-    this.#scoredAt[slot] = generation;
+    if (this.scoredAt[slot] === generation) return this.scores[slot]!;
+    this.scoredAt[slot] = generation;
     let sum = 0;
     for (const plugin of this.#scorers) sum += plugin.score!(cycle, node) * (plugin.weight ?? 1);
     for (let i = 0; i < this.normalized.length; i++) this.#raw[i]![slot] = this.normalized[i]!.score!(cycle, node);
-    return (this.#scores[slot] = sum);
+    return (this.scores[slot] = sum);
   }
 
   /** Of the plugin at `index` of `normalized`, after `score` was asked for. */
-  rawScore(index: number, { slot }: NodeInfo): number {
+  rawScore(index: number, slot: number): number {
     return this.#raw[index]![slot]!;
   }
 }
@@ -123,6 +145,7 @@ export class PodClasses {
     if (known !== undefined) {
       this.#classes.delete(key);
       this.#classes.set(key, known);
+      known.grow(snapshot.capacity);
       return [known, begin(known.shared)];
     }
     const cycle = begin(new Map());

@@ -25,6 +25,10 @@ export class Snapshot {
   readonly #priorities = new Map<number, number>();
   #leastPriority: number | undefined;
   #order: NodeInfo[] | undefined;
+  #slots: Int32Array | undefined;
+  /** By slot: each node, and its generation once more, where thousands of them are looked through in a moment. */
+  readonly bySlot: (NodeInfo | undefined)[] = [];
+  generations = new Float64Array(64);
   #generation = 0;
   namespaceLabels: (namespace: string) => Readonly<Record<string, string>> = () => ({});
   /** By what pods are counted together. */
@@ -44,8 +48,23 @@ export class Snapshot {
     return (this.#order ??= inTurn(this.#byName.values()));
   }
 
+  /** Their slots, in the same order. */
+  get slots(): Int32Array {
+    return (this.#slots ??= Int32Array.from(this.nodes, (node) => node.slot));
+  }
+
   get size(): number {
     return this.#byName.size;
+  }
+
+  /** Slots are below this. */
+  get capacity(): number {
+    return this.generations.length;
+  }
+
+  /** Whether any pod has been promised a node. */
+  get hasNominations(): boolean {
+    return this.#nominations.size > 0;
   }
 
   get(name: string): NodeInfo | undefined {
@@ -82,6 +101,7 @@ export class Snapshot {
     this.#leave(info);
     this.images.remove(info.node);
     this.#byName.delete(name);
+    this.bySlot[info.slot] = undefined;
     this.#freeSlots.push(info.slot);
     if (info.pods.size > 0) this.#waiting.set(name, new Map(info.pods));
   }
@@ -153,6 +173,7 @@ export class Snapshot {
       return what();
     } finally {
       info.generation = generation;
+      this.generations[info.slot] = generation;
     }
   }
 
@@ -202,6 +223,12 @@ export class Snapshot {
     const name = node.metadata.name!;
     const info = new NodeInfo(node, this.#freeSlots.pop() ?? this.#byName.size);
     this.#byName.set(name, info);
+    this.bySlot[info.slot] = info;
+    if (info.slot >= this.generations.length) {
+      const more = new Float64Array(2 * this.generations.length);
+      more.set(this.generations);
+      this.generations = more;
+    }
     this.images.add(node);
     for (const pod of this.#waiting.get(name)?.values() ?? []) info.add(pod);
     this.#enter(info);
@@ -217,6 +244,7 @@ export class Snapshot {
     this.heldTerms.addNode(info);
     if (hasSoftTaint(info.node)) this.softTaints++;
     this.#order = undefined;
+    this.#slots = undefined;
   }
 
   #leave(info: NodeInfo): void {
@@ -224,10 +252,12 @@ export class Snapshot {
     this.heldTerms.removeNode(info);
     if (hasSoftTaint(info.node)) this.softTaints--;
     this.#order = undefined;
+    this.#slots = undefined;
   }
 
   #touch(info: NodeInfo): void {
     info.generation = ++this.#generation;
+    this.generations[info.slot] = info.generation;
   }
 }
 

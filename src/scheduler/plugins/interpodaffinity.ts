@@ -53,7 +53,7 @@ export const interPodAffinity = (args: InterPodAffinityArgs = {}): Plugin => {
         if ((counts.domainOf(node)?.count ?? 0) > 0 && term.matches(pod)) return unwelcome;
       return undefined;
     },
-    preScore(cycle) {
+    scores(cycle) {
       const { preferred, prefers, wants } = sharedOf(cycle);
       if (preferred.length > 0) return true;
       if (ignoreTheirs) return false;

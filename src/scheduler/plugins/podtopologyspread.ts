@@ -67,6 +67,7 @@ export const podTopologySpread = (args: PodTopologySpreadArgs | undefined, handl
       }
       return undefined;
     },
+    scores: (cycle) => sharedOf(cycle).soft.length > 0,
     preScore: (cycle, nodes) => prepareScores(cycle, sharedOf(cycle), nodes),
     score({ state, shared }, node) {
       const { soft, allLabels } = shared.get(name) as Shared;
@@ -114,7 +115,6 @@ let attempts = 0;
 
 /** How much a pod weighs in each constraint: less, the more domains there are. */
 function prepareScores({ state }: Cycle, { soft, allLabels }: Shared, nodes: readonly NodeInfo[]): boolean {
-  if (soft.length === 0) return false;
   const attempt = ++attempts;
   const sizes = soft.map(() => 0);
   for (const node of nodes) {
