@@ -9,6 +9,7 @@ export * from './time.ts';
 export { systemClock, systemRandom } from './clock.ts';
 export * from './json.ts';
 export * from './quantity.ts';
+export { Reader as WireReader, Writer as WireWriter } from './wire.ts';
 export * from './names.ts';
 export * from './selector.ts';
 export * from './selectorparser.ts';

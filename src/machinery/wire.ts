@@ -1,4 +1,4 @@
-/** Protocol buffers, as much as etcd's messages need: varints, bytes and messages within messages. */
+/** The wire format of protocol buffers: varints, bytes and messages within messages. What a number of a field means is its user's matter. */
 
 const utf8 = new TextDecoder();
 
@@ -87,7 +87,7 @@ export class Reader {
     let value = 0;
     let scale = 1;
     for (;;) {
-      if (this.#at >= this.#end) throw new RangeError('a message of etcd ends in the middle of a number');
+      if (this.#at >= this.#end) throw new RangeError('a protobuf message ends in the middle of a number');
       const byte = this.#bytes[this.#at++]!;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
@@ -118,13 +118,13 @@ export class Reader {
     else if (this.#wire === 1) this.#at += 8;
     else if (this.#wire === 2) this.#at = this.#sized();
     else if (this.#wire === 5) this.#at += 4;
-    else throw new RangeError(`a message of etcd has a field of the unknown wire type ${this.#wire}`);
+    else throw new RangeError(`a protobuf message has a field of the unknown wire type ${this.#wire}`);
   }
 
   #sized(): number {
     const length = this.int();
     const end = this.#at + length;
-    if (end > this.#end) throw new RangeError('a message of etcd is cut short');
+    if (end > this.#end) throw new RangeError('a protobuf message is cut short');
     return end;
   }
 }

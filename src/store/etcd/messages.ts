@@ -1,6 +1,6 @@
 /** What is said to etcd (`etcdserverpb`, version 3), and what it answers: the fields that this driver uses. */
 import type { Compare, Delete, Entry, Put } from '../store.ts';
-import { Reader, Writer } from './wire.ts';
+import { WireReader as Reader, WireWriter as Writer } from '../../machinery/index.ts';
 
 export interface Header {
   revision: number;
