@@ -35,6 +35,26 @@ export function nodeOf(member: boolean, children: FieldsV1 | undefined): FieldsV
   return children;
 }
 
+/**
+ * The same set with its names in the order in which Go writes them: clients compare the bytes. What is frozen was stored, and put in
+ * order before it was.
+ */
+export function sortedFields(set: FieldsV1): FieldsV1 {
+  if (Object.isFrozen(set)) return set;
+  let last = '';
+  let same = true;
+  const below: FieldsV1 = {};
+  for (const step in set) {
+    below[step] = sortedFields(set[step]!);
+    if (step < last || below[step] !== set[step]) same = false;
+    last = step;
+  }
+  if (same) return set;
+  const inOrder: FieldsV1 = {};
+  for (const step of Object.keys(below).toSorted()) inOrder[step] = below[step]!;
+  return inOrder;
+}
+
 export function fieldsOfPaths(paths: Iterable<readonly FieldStep[]>): FieldsV1 {
   let set = emptyFields;
   for (const path of paths)

@@ -262,3 +262,10 @@ describe('managed fields that a client sends', () => {
     }
   });
 });
+
+test('the fields of a manager stand in the order in which Go writes them', () => {
+  const { managedFields } = writes(['a', { replicas: 1, labels: { z: '1', a: '2' }, color: 'red' }]).metadata;
+  const ordered = (set: object): boolean =>
+    Object.keys(set).join() === Object.keys(set).toSorted().join() && Object.values(set).every((one) => ordered(one));
+  assert.ok(ordered(managedFields![0]!.fieldsV1!), JSON.stringify(managedFields));
+});

@@ -1,5 +1,5 @@
 /** The entries of `metadata.managedFields`: reading, ordering, bounding. */
-import { fieldsProblem, leaf, unionFields } from './fieldset.ts';
+import { fieldsProblem, leaf, sortedFields, unionFields } from './fieldset.ts';
 import type { FieldsV1, ManagedFieldsEntry } from './meta.ts';
 
 /** One entry, complete. */
@@ -50,7 +50,7 @@ export function writeManagers(managers: readonly Manager[]): ManagedFieldsEntry[
     const entry: ManagedFieldsEntry = { manager, operation, apiVersion };
     if (time !== undefined) entry.time = time;
     entry.fieldsType = 'FieldsV1';
-    entry.fieldsV1 = fields;
+    entry.fieldsV1 = sortedFields(fields);
     if (subresource !== '') entry.subresource = subresource;
     return entry;
   });

@@ -7,7 +7,7 @@ const taints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'
 export const defaultTolerationSeconds: AdmissionStep = {
   name: 'DefaultTolerationSeconds',
   resources: ['/pods'],
-  operations: ['CREATE'],
+  operations: ['CREATE', 'UPDATE'],
   admit({ call, object }) {
     if (call.subresource !== '') return;
     const { spec } = object!;
