@@ -38,6 +38,8 @@ export interface Change {
    * not change may be shared with the current object.
    */
   direct?: boolean;
+  /** What admission sees in place of the object, where another kind travels; and what its changes of that mean for the object. */
+  seen?: { of(object: AnyObject): AnyObject; take(next: AnyObject, seen: AnyObject): void };
 }
 
 export async function update(registry: Registry, call: ResourceCall): Promise<Answer> {
@@ -263,7 +265,25 @@ async function writeOnce(
   const through = part === 'whole' ? undefined : call.subresource;
   if (part !== 'status') kind.prepare?.(next, current, through);
   ownFields(registry, call, next, current);
-  await registry.admission.admit({ registry, call, operation: 'UPDATE', object: next, old: current });
+  const { seen: view } = wanted;
+  const asked = {
+    registry,
+    call,
+    operation: 'UPDATE' as const,
+    object: view?.of(next) ?? next,
+    old: view?.of(current) ?? current,
+  };
+  const { metadata, spec, status } = next;
+  await registry.admission.admit(asked);
+  view?.take(next, asked.object);
+  // not even admission writes more than the writer may
+  if (next.metadata !== metadata) keepSystemFields(current, next);
+  if (
+    part !== 'whole' &&
+    kind.subresources.status !== undefined &&
+    (part === 'all' ? next.status !== status : next.spec !== spec)
+  )
+    keepOtherPart(kind, current, next, part);
   if (part !== 'status') countGeneration(kind, current, next);
   if (kind.custom !== undefined) kind.default?.(next);
   if (equalExceptTimes(current, next) && served.view?.stale(entry) !== true) {
@@ -275,7 +295,7 @@ async function writeOnce(
     ...immutableMeta(current, next),
     ...(kind.validate?.(next, current, through) ?? []),
   ]);
-  await registry.admission.validate({ registry, call, operation: 'UPDATE', object: next, old: current });
+  await registry.admission.validate({ ...asked, object: view?.of(next) ?? next });
   const claim = registry.services.claim(kind, next, current);
   try {
     if (call.options.dryRun) {

@@ -41,6 +41,12 @@ async function setScale(
     // the object's own part is written, not a part named scale
     { ...call, body: undefined },
     {
+      seen: {
+        of: (object) => scaleOf(kind, object),
+        take: (next, scale) => {
+          if (get(next, places.spec) !== scale.spec?.replicas) set(next, places.spec, scale.spec?.replicas ?? 0);
+        },
+      },
       make: (current) => {
         const scale = wanted(scaleOf(kind, current));
         if (!isObject(scale)) throw StatusError.badRequest('the body must be an autoscaling/v1 Scale');

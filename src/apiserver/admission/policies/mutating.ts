@@ -134,7 +134,8 @@ async function change(
     seen = { ...seen, object };
   }
   if (equalJson(before, seen.object)) return false;
-  replace(request.object!, await convertTo(served, request.call.served, seen.object!));
+  const isWhole = before.kind === kind.kind;
+  replace(request.object!, isWhole ? await convertTo(served, request.call.served, seen.object!) : seen.object!);
   return true;
 }
 

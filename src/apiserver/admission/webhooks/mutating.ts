@@ -115,6 +115,6 @@ async function change(
   }
   if (object.kind === kind.kind) kind.default?.(patched);
   if (equalJson(patched, object)) return false;
-  replace(request.object!, await convertTo(served, call.served, patched));
+  replace(request.object!, object.kind === kind.kind ? await convertTo(served, call.served, patched) : patched);
   return true;
 }

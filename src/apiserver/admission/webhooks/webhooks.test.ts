@@ -259,6 +259,38 @@ test('webhooks are not asked about webhooks, and conversations and bindings are 
   );
 });
 
+test('a scale is asked about as a Scale, and a status stays what it was', async () => {
+  await using cluster = await start();
+  await using responder = await startResponder();
+  const { client } = cluster;
+  const labels = { a: 'b' };
+  const made = await client.create(deployments, {
+    metadata: at('d'),
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  });
+  await mutating(cluster, 'm', hook(responder, { rules: [rule('deployments', 'deployments/scale')] }));
+  responder.answer(({ object }) =>
+    object.kind === 'Scale'
+      ? patching({ op: 'replace', path: '/spec/replicas', value: 4 })
+      : patching({ op: 'add', path: '/status', value: { replicas: 99 } }),
+  );
+  const body = { spec: { replicas: 9 } };
+  await client.patch(deployments, at('d'), { type: 'merge', body }, { subresource: 'scale' });
+  const [asked] = responder.asked;
+  assert.deepEqual(
+    [asked!.kind, asked!.object.spec.replicas, asked!.oldObject.spec.replicas],
+    [{ group: 'autoscaling', version: 'v1', kind: 'Scale' }, 9, 1],
+  );
+  const scaled = await client.get(deployments, at('d'));
+  assert.deepEqual([scaled.spec!.replicas, scaled.metadata.generation], [4, 2]);
+  const changed = await client.update(deployments, { ...scaled, metadata: { ...scaled.metadata, labels } });
+  assert.equal(changed.status?.replicas, made.status?.replicas);
+});
+
 test('a change by a webhook counts as one', async () => {
   await using cluster = await start();
   await using responder = await startResponder();
