@@ -70,11 +70,13 @@ export class Scheduling {
     const begun = this.#begin(pod, profile);
     if ('message' in begun) return begun;
     const { among } = begun;
-    const count = this.#filter(begun, among, enough(among.length, profile.percentageOfNodesToScore));
+    this.#makeRoom(among.length);
+    const count = this.#filterEach(begun, among, enough(among.length, profile.percentageOfNodesToScore));
     if (count === 0) return this.#nowhere(begun, profile);
     const { nodes, rejections } = await outside.filter(pod, this.#nodes(count).slice());
     if (nodes.length === 0) {
-      const message = messageOf(this.snapshot.size, reasonsOf(rejections.values()));
+      const others = this.#rejected.slice(0, this.#lookedAt).filter((one) => one !== undefined);
+      const message = messageOf(this.snapshot.size, reasonsOf([...rejections.values(), ...others]));
       return { message, by: profile.plugins };
     }
     const scores = await outside.score(pod, nodes);
@@ -142,7 +144,7 @@ export class Scheduling {
 
   /** Finds nodes that fit, at most `wanted`: fills `#slots`, and when there are none, `#rejected` with why not. */
   #filter(begun: Begun, nodes: readonly NodeInfo[], wanted: number): number {
-    if (this.#slots.length < nodes.length) this.#slots = new Int32Array(nodes.length * 2);
+    this.#makeRoom(nodes.length);
     if (begun.limited || nodes !== this.snapshot.nodes || this.snapshot.hasNominations)
       return this.#filterEach(begun, nodes, wanted);
     const startedAt = this.#startAt;
@@ -150,6 +152,10 @@ export class Scheduling {
     if (count > 0) return count;
     this.#startAt = startedAt;
     return this.#filterEach(begun, nodes, wanted);
+  }
+
+  #makeRoom(nodes: number): void {
+    if (this.#slots.length < nodes) this.#slots = new Int32Array(nodes * 2);
   }
 
   /** Where nothing is to be told of those that do not fit: touches a node only if it has changed, or if more than what is local is asked. */
