@@ -10,6 +10,7 @@ import {
   type Selector,
   selectorFromSet,
 } from '../machinery/index.ts';
+import { allOf } from './allof.ts';
 import { claim, refOf } from './claim.ts';
 import { availableIn, endBefore, isActive, isReady, isTerminating, podFor } from './pods.ts';
 
@@ -132,12 +133,6 @@ async function end(
       }
     }),
   );
-}
-
-/** Waits for every one, also when one fails, so that the status counts what was done. */
-async function allOf(steps: Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(steps)).find((each) => each.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** Returns in how many milliseconds the next pod becomes available. */

@@ -2,6 +2,7 @@
 import { type Job, type JobCondition, jobs, type Pod, pods } from '../../api/index.ts';
 import type { Controller, ReconcileContext } from '../../client/index.ts';
 import { equalJson, formatTime, isStatusError, keyOf, labelSelectorAsSelector } from '../../machinery/index.ts';
+import { allOf } from '../allof.ts';
 import { claim, refOf } from '../claim.ts';
 import { endBefore } from '../pods.ts';
 import { formatIndexes } from './indexes.ts';
@@ -65,7 +66,7 @@ async function forget(key: string, context: ReconcileContext): Promise<void> {
 }
 
 async function release(some: readonly Pod[], { client }: ReconcileContext): Promise<void> {
-  await Promise.all(
+  await allOf(
     some.filter(isTracked).map(async (pod) => {
       const finalizers = pod.metadata.finalizers!.filter((one) => one !== trackingFinalizer);
       const body = {
@@ -83,7 +84,7 @@ async function release(some: readonly Pod[], { client }: ReconcileContext): Prom
 /** Pods that end because the Job failed have failed; those that are merely not needed any more have not. */
 async function endActive(job: Job, { active }: Tally, failed: boolean, context: ReconcileContext): Promise<number> {
   if (!failed) await release(active, context);
-  await Promise.all(active.map((pod) => end(job, pod, context)));
+  await allOf(active.map((pod) => end(job, pod, context)));
   return Number.POSITIVE_INFINITY;
 }
 
@@ -100,7 +101,7 @@ async function scale(job: Job, tally: Tally, mine: readonly Pod[], context: Reco
     const chosen = tally.active.toSorted((a, b) => endBefore(a, b, () => 0)).slice(0, excess);
     // what is not needed any more has not failed
     await release(chosen, context);
-    await Promise.all(chosen.map((pod) => end(job, pod, context)));
+    await allOf(chosen.map((pod) => end(job, pod, context)));
     return Number.POSITIVE_INFINITY;
   }
   const waited = job.spec.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
@@ -112,7 +113,7 @@ async function scale(job: Job, tally: Tally, mine: readonly Pod[], context: Reco
     ? nextIndexes(job, tally, mine, missing)
     : Array.from({ length: missing }, () => ({ index: undefined, failures: undefined }));
   for (let batch = 1, rest = next; rest.length > 0; rest = rest.slice(batch), batch *= 2)
-    await Promise.all(rest.slice(0, batch).map(({ index, failures }) => create(job, index, failures, context)));
+    await allOf(rest.slice(0, batch).map(({ index, failures }) => create(job, index, failures, context)));
   return Number.POSITIVE_INFINITY;
 }
 
