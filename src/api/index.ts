@@ -10,6 +10,7 @@ export { definition, definitionNames, definitionOf, gvkOfDefinition, kubernetesV
 export { DecodeError, type Decoder, decoderOf } from './decode.ts';
 export { convertKind, storageVersionOf } from './convert.ts';
 export { type Validator, validatorOf } from './validate.ts';
+export { apiApprovalOf, isProtected } from './apiextensions.k8s.io/v1/approval.ts';
 export { schemaOf, schemaOfResource } from './apiextensions.k8s.io/v1/schemaof.ts';
 export { kindOfGvk, kindOfResource, kinds } from './kinds.ts';
 export { age, humanDuration } from './columns.ts';

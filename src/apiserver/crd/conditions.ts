@@ -1,5 +1,10 @@
 /** What a definition's status says of it. */
-import type { CustomResourceDefinition, CustomResourceDefinitionCondition } from '../../api/index.ts';
+import {
+  apiApprovalOf,
+  type CustomResourceDefinition,
+  type CustomResourceDefinitionCondition,
+  isProtected,
+} from '../../api/index.ts';
 import { formatTime } from '../../machinery/index.ts';
 import type { Naming } from './names.ts';
 
@@ -25,7 +30,7 @@ export function isTerminating({ metadata }: CustomResourceDefinition): boolean {
 /** What is to be said of a definition with these names; `served` is already so when it is said. */
 export function conditionsFor(definition: CustomResourceDefinition, naming: Naming): Told[] {
   const { status, reason, message } = naming;
-  const told: Told[] = [{ type: 'NamesAccepted', status, reason, message }];
+  const told: Told[] = [{ type: 'NamesAccepted', status, reason, message }, ...approvalOf(definition)];
   if (isEstablished(definition)) return told;
   told.push(
     status === 'True'
@@ -38,6 +43,21 @@ export function conditionsFor(definition: CustomResourceDefinition, naming: Nami
       : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' },
   );
   return told;
+}
+
+const approvalReasons = {
+  missing: 'MissingAnnotation',
+  invalid: 'InvalidAnnotation',
+  bypassed: 'UnapprovedAnnotation',
+  approved: 'ApprovedAnnotation',
+} as const;
+
+/** Of groups of the Kubernetes community. */
+function approvalOf({ metadata, spec }: CustomResourceDefinition): Told[] {
+  if (!isProtected(spec.group)) return [];
+  const { state, reason: message } = apiApprovalOf(metadata);
+  const status = state === 'approved' ? 'True' : 'False';
+  return [{ type: 'KubernetesAPIApprovalPolicyConformant', status, reason: approvalReasons[state], message }];
 }
 
 /** The definition's conditions with these among them; the same list when they say nothing new. */

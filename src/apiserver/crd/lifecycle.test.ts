@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { memoryStore } from '../../store/index.ts';
 import { type Door, openDoor } from '../testkit/index.ts';
 import { conditionOf, definition, definitions, established } from './testkit/index.ts';
 
@@ -218,6 +219,20 @@ describe('the life of a custom resource definition', () => {
     assert.equal((await door.ask('GET', at('v1beta1'))).status, 404);
   });
 
+  test('groups of the community need the community, and the status says so', async () => {
+    const group = 'things.k8s.io';
+    const body = definition({ group, plural: 'approveds', kind: 'Approved' });
+    assert.equal((await door.ask('POST', definitions, { body })).status, 422);
+    const annotations = { 'api-approved.kubernetes.io': 'unapproved, a test' };
+    const made = await door.ask('POST', definitions, {
+      body: { ...body, metadata: { ...body.metadata, annotations } },
+    });
+    assert.equal(made.status, 201, made.text);
+    const type = 'KubernetesAPIApprovalPolicyConformant';
+    const condition = await door.cluster.eventually(() => conditionOf(door, `approveds.${group}`, type));
+    assert.deepEqual([condition.status, condition.reason], ['False', 'UnapprovedAnnotation']);
+  });
+
   test('who may use it is a matter of roles, as of any other kind', async () => {
     const group = 'rbac.example.com';
     await make({ group, plural: 'guards', kind: 'Guard' });
@@ -234,4 +249,28 @@ describe('the life of a custom resource definition', () => {
     assert.equal((await door.ask('DELETE', `${at}/a`, { headers })).status, 403);
     assert.equal((await door.ask('GET', `/apis/${group}/v1/namespaces/kube-system/guards/a`, { headers })).status, 403);
   });
+});
+
+test('a server that starts again serves what is defined, and ends what was ending', async () => {
+  const store = memoryStore();
+  const group = 'again.example.com';
+  const at = (plural: string) => `/apis/${group}/v1/${plural}`;
+  {
+    await using door = await openDoor({ store });
+    for (const [plural, kind] of [
+      ['stays', 'Stay'],
+      ['goes', 'Go'],
+    ] as const)
+      await door.ask('POST', definitions, { body: definition({ group, plural, kind, scope: 'Cluster' }) });
+    await door.ask('POST', at('stays'), { body: { metadata: { name: 'a' }, spec: { x: 1 } } });
+    const held = { metadata: { name: 'a', finalizers: ['example.com/hold'] } };
+    await door.ask('POST', at('goes'), { body: held });
+    await door.ask('DELETE', `${definitions}/goes.${group}`);
+  }
+  await using door = await openDoor({ store });
+  assert.deepEqual((await door.ask('GET', `${at('stays')}/a`)).body.spec, { x: 1 });
+  assert.equal((await door.ask('POST', at('goes'), { body: { metadata: { name: 'b' } } })).status, 405);
+  const body = { metadata: { finalizers: null } };
+  assert.equal((await door.ask('PATCH', `${at('goes')}/a`, { body, headers: merge })).status, 200);
+  await door.cluster.eventually(async () => (await door.ask('GET', `${definitions}/goes.${group}`)).status === 404);
 });
