@@ -127,6 +127,12 @@ export interface Store {
    */
   compact(revision: number): Promise<void>;
 
+  /**
+   * Whether a key's value is kept in another way than it would be written now, so that writing it again makes a difference though nothing
+   * changes. Absent: never.
+   */
+  stale?(key: string): boolean;
+
   /** Waits for what is under way; everything acknowledged stays. */
   close(): Promise<void>;
 }

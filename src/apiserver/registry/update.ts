@@ -286,7 +286,8 @@ async function writeOnce(
     keepOtherPart(kind, current, next, part);
   if (part !== 'status') countGeneration(kind, current, next);
   if (kind.custom !== undefined) kind.default?.(next);
-  if (equalExceptTimes(current, next) && served.view?.stale(entry) !== true) {
+  const stale = served.view?.stale(entry) === true || registry.store.stale?.(entry.key) === true;
+  if (!stale && equalExceptTimes(current, next)) {
     if (call.options.dryRun || !isDirect(served)) return { code: 200, object: current };
     return { code: 200, entry: seen };
   }
