@@ -21,14 +21,20 @@ const first = Number(values.seed);
 const count = values.count === undefined ? (values.tell ? 1 : Number.POSITIVE_INFINITY) : Number(values.count);
 const total = { clusters: 0, writes: 0, milliseconds: 0, failed: 0 };
 let stopping = false;
+let running = '';
 process.once('SIGINT', () => (stopping = true));
+process.on('exit', () => {
+  if (running !== '') process.stdout.write(`failed: ${running}\n  it came to a standstill\n`);
+});
 
 for (let seed = first; seed < first + count && !stopping; seed++)
   for (const profile of chosen) {
     if (stopping) break;
     const tell = values.tell ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
+    running = `--profile ${profile.name} --seed ${seed}`;
     note(await simulate({ seed, profile, ...(tell && { tell }) }));
   }
+running = '';
 const hours = (total.milliseconds / 3_600_000).toFixed(1);
 process.stdout.write(
   `${total.clusters} clusters, ${hours} cluster-hours, ${total.writes} writes, ${total.failed} failed\n`,
