@@ -8,7 +8,7 @@ import { regexOf, RegexError } from './regex/index.ts';
 import { regexCost, sizeOf, traversal } from './size.ts';
 import { InstantiationProblem } from './source.ts';
 import { formatType, type Type } from './types.ts';
-import { Double, hasType, type List, listItems, mapKey, Opaque, typeOfValue } from './values.ts';
+import { Double, hasType, type List, listItems, mapKey, Opaque, typeOfValue, Uint } from './values.ts';
 
 function noOverload(name: string, args: readonly unknown[]): string {
   if (/^[_!-]|^(contains|startsWith|endsWith|matches)$/.test(name)) return 'no such overload';
@@ -138,7 +138,7 @@ export function ordering(name: string, a: Code, b: Code, general: Run): Run {
 }
 
 const scalar = (item: unknown) =>
-  ['string', 'number', 'bigint', 'boolean'].includes(typeof item) || item instanceof Double;
+  ['string', 'number', 'bigint', 'boolean'].includes(typeof item) || item instanceof Double || item instanceof Uint;
 
 /** `x in [constants]`, which costs nothing but x. Undefined when the constants are not all scalars. */
 export function membership(a: Code, list: List): Code | undefined {

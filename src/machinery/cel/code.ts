@@ -231,10 +231,15 @@ export class Coder {
   #candidates(expr: Call): readonly Overload[] {
     const member = expr.target !== undefined;
     const count = expr.args.length + (member ? 1 : 0);
-    const all = this.environment.functions.get(expr.name) ?? [];
-    const fitting = all.filter((one) => one.member === member && one.params.length === count && one.implementation);
+    const declared = this.environment.functions.get(expr.name) ?? [];
+    const fitting = declared.filter(
+      (one) => one.member === member && one.params.length === count && one.implementation,
+    );
     const found = expr.overloads ?? [];
-    return [...found.filter((one) => one.implementation), ...fitting.filter((one) => !found.includes(one))];
+    const all = [...found.filter((one) => one.implementation), ...fitting.filter((one) => !found.includes(one))];
+    return found.length > 1 && nominalWhenUnclear.has(expr.name)
+      ? all.map((one) => ({ ...one, cost: undefined }))
+      : all;
   }
 
   /** Calls that are frequent, or that can be prepared. */
@@ -400,6 +405,11 @@ export class Coder {
     };
   }
 }
+
+/** Their cost depends on the overload; while it is not clear from types which one is meant, they cost one. */
+const nominalWhenUnclear = new Set(
+  '_+_ _<_ _<=_ _>_ _>=_ @in string bytes sort @sortByAssociatedKeys flatten'.split(' '),
+);
 
 function loopOf(range: Run, variables: readonly [string, Local][]): Loop {
   return { range, slot: variables[0]?.[1].slot as number, slot2: variables[1]?.[1].slot };

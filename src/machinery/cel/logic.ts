@@ -9,38 +9,34 @@ function absorbed(error: unknown): EvaluationError {
   throw error;
 }
 
-export function and(left: Run, right: Run): Run {
+/** Both sides are tried before an error of the left one counts. */
+export const and = (left: Run, right: Run): Run => shortCircuit(left, right, false);
+export const or = (left: Run, right: Run): Run => shortCircuit(left, right, true);
+
+function shortCircuit(left: Run, right: Run, deciding: boolean): Run {
   return (frame) => {
     let problem: EvaluationError | undefined;
     try {
       const a = left(frame);
-      if (a === false) return false;
-      if (a !== true) problem = new EvaluationError('no such overload');
+      if (a === deciding) return deciding;
+      if (typeof a !== 'boolean') problem = new EvaluationError('no such overload');
     } catch (error) {
       problem = absorbed(error);
     }
+    if (problem) return rescued(frame, right, deciding, problem);
     const b = right(frame);
-    if (b === false) return false;
-    if (problem) throw problem;
-    return b === true ? true : fail('no such overload');
+    return typeof b === 'boolean' ? b : fail('no such overload');
   };
 }
 
-export function or(left: Run, right: Run): Run {
-  return (frame) => {
-    let problem: EvaluationError | undefined;
-    try {
-      const a = left(frame);
-      if (a === true) return true;
-      if (a !== false) problem = new EvaluationError('no such overload');
-    } catch (error) {
-      problem = absorbed(error);
-    }
-    const b = right(frame);
-    if (b === true) return true;
-    if (problem) throw problem;
-    return b === false ? false : fail('no such overload');
-  };
+/** The left side failed: the right one may still decide. */
+function rescued(frame: Frame, right: Run, deciding: boolean, problem: EvaluationError): boolean {
+  try {
+    if (right(frame) === deciding) return deciding;
+  } catch (error) {
+    absorbed(error);
+  }
+  throw problem;
 }
 
 function notIterable(range: unknown): string {

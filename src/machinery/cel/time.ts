@@ -58,7 +58,7 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   const days = daysOf(year, month, day);
   if (days === undefined) return undefined;
   const seconds = days * 86400 + hour * 3600 + (minute - offset) * 60 + second;
-  return new Timestamp(seconds, Number((match[7] ?? '').slice(0, 9).padEnd(9, '0')));
+  return new Timestamp(seconds, Number((match[7] ?? '').slice(0, 9).padEnd(9, '0')), offset);
 }
 
 /** Since the epoch; undefined for a day that does not exist. */
@@ -69,10 +69,16 @@ export function daysOf(year: number, month: number, day: number): number | undef
   return date.getTime() / 86_400_000;
 }
 
+function formatOffset(minutes: number): string {
+  if (minutes === 0) return 'Z';
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `${minutes < 0 ? '-' : '+'}${String(hours).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
+}
+
 export function formatTimestamp(time: Timestamp): string {
   const fraction = String(time.nanos).padStart(9, '0').replace(/0+$/, '');
-  const date = new Date(time.seconds * 1000).toISOString().replace(/\.\d+Z$/, '');
-  return `${date}${fraction === '' ? '' : `.${fraction}`}Z`;
+  const date = new Date((time.seconds + time.offset * 60) * 1000).toISOString().replace(/\.\d+Z$/, '');
+  return `${date}${fraction === '' ? '' : `.${fraction}`}${formatOffset(time.offset)}`;
 }
 
 /** The date whose UTC fields are those of the time in the zone. Fails for a zone that does not exist. */

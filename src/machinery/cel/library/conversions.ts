@@ -44,7 +44,8 @@ export function durationOfText(text: string): Duration {
 export function timestampOfText(text: string): Timestamp {
   const time = parseTimestamp(text);
   if (!time) return unreadable('google.protobuf.Timestamp');
-  return checkedTimestamp(time.seconds, time.nanos);
+  checkedTimestamp(time.seconds, time.nanos);
+  return time;
 }
 
 export const conversions = [

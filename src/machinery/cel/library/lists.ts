@@ -24,12 +24,29 @@ function extreme(name: string, sign: number): (list: List) => unknown {
   };
 }
 
-const sums: Record<string, [unknown, (a: any, b: any) => unknown]> = {
-  int: [0, addInts],
-  uint: [new Uint(0n), (a: Uint, b: Uint) => uintOf(a.value + b.value)],
-  double: [new Double(0), (a: Double, b: Double) => new Double(a.value + b.value)],
-  duration: [new Duration(0n), (a: Duration, b: Duration) => durationOf(a.nanos + b.nanos)],
+const zeros: Record<string, unknown> = {
+  int: 0,
+  uint: new Uint(0n),
+  double: new Double(0),
+  duration: new Duration(0n),
 };
+
+/** Of two values of one type; which, only they tell when the list is of any type. */
+function plus(a: unknown, b: unknown): unknown {
+  if (a instanceof Double && b instanceof Double) return new Double(a.value + b.value);
+  if (a instanceof Uint && b instanceof Uint) return uintOf(a.value + b.value);
+  if (a instanceof Duration && b instanceof Duration) return durationOf(a.nanos + b.nanos);
+  return isInt(a) && isInt(b) ? addInts(a, b) : fail('no such overload');
+}
+
+const isInt = (value: unknown): value is Int => typeof value === 'number' || typeof value === 'bigint';
+
+function sum(list: List, zero: unknown): unknown {
+  const [first = zero, ...rest] = listItems(list);
+  const summable = isInt(first) || first instanceof Uint || first instanceof Double || first instanceof Duration;
+  if (!summable) return fail('no such overload: sum(list)');
+  return rest.reduce(plus, first);
+}
 
 function indexOf(list: List, value: unknown): number {
   for (let i = 0; i < listSize(list); i++) if (equal(listItem(list, i), value)) return i;
@@ -48,13 +65,8 @@ export const kubernetesLists: Library = {
       overload(`list_${type}_max_${type}`, `list(${type}).max() -> ${type}`, extreme('max', 1), ofItems),
       overload(`list_${type}_min_${type}`, `list(${type}).min() -> ${type}`, extreme('min', -1), ofItems),
     ]),
-    ...Object.entries(sums).map(([type, [zero, add]]) =>
-      overload(
-        `list_${type}_sum_${type}`,
-        `list(${type}).sum() -> ${type}`,
-        (list: List) => listItems(list).reduce(add, zero),
-        ofItems,
-      ),
+    ...Object.entries(zeros).map(([type, zero]) =>
+      overload(`list_${type}_sum_${type}`, `list(${type}).sum() -> ${type}`, (list: List) => sum(list, zero), ofItems),
     ),
     overload('list_a_index_of_int', 'list(A).indexOf(A) -> int', indexOf, ofItems),
     overload('list_a_last_index_of_int', 'list(A).lastIndexOf(A) -> int', lastIndexOf, ofItems),
