@@ -24,10 +24,21 @@ export function yamlOf(text: string): unknown {
   try {
     value = parseYaml(text, yamlOptions);
   } catch (error) {
-    throw StatusError.badRequest(`the body is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
+    throw StatusError.badRequest(`the body is not valid YAML: ${yamlProblem(text, (error as Error).message)}`);
   }
   // every value takes a byte of text at least: with more of them, aliases have multiplied
   return checked(value, text.length + 1, true);
+}
+
+/** A name that comes twice is told with the words that clients look for. */
+function yamlProblem(text: string, message: string): string {
+  const first = message.split('\n')[0]!;
+  const [, line, column] = /^duplicated mapping key \((\d+):(\d+)\)/.exec(first) ?? [];
+  if (line === undefined) return first;
+  const rest = text.split('\n')[Number(line) - 1]!.slice(Number(column) - 1);
+  const [key = ''] = /^("[^"]*"|'[^']*'|[^:]*)/.exec(rest) ?? [];
+  const name = key.trim().replace(/^["'](.*)["']$/, '$1');
+  return `line ${line}: key ${JSON.stringify(name.slice(0, 200))} already set in map`;
 }
 
 function checked(value: unknown, most: number, suspicious: boolean): unknown {

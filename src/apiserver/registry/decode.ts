@@ -3,7 +3,10 @@ import { DecodeError, decoderOf, type Kind, validatorOf } from '../../api/index.
 import { type AnyObject, apiVersionOf, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
 import type { ResourceCall } from './context.ts';
 
-type DecodeContext = Pick<ResourceCall, 'options' | 'duplicates' | 'warn'>;
+type DecodeContext = Pick<ResourceCall, 'options' | 'duplicates' | 'warn'> & {
+  /** Unknown fields are for somebody else to refuse: nothing is said of them. */
+  readonly leavesUnknown?: boolean;
+};
 
 /**
  * Takes a parsed body as an object of `kind`, changing it in place: unknown fields are dropped and, as `fieldValidation`
@@ -25,7 +28,8 @@ export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObjec
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${problem}`,
     );
   const { duplicates = [] } = call;
-  if (unknown.length > 0 || duplicates.length > 0) tellOf(unknown, duplicates, call);
+  const told = call.leavesUnknown === true ? [] : unknown;
+  if (told.length > 0 || duplicates.length > 0) tellOf(told, duplicates, call);
   body.metadata ??= {};
   return body as AnyObject;
 }

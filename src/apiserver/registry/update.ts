@@ -195,7 +195,7 @@ const quiet = { options: { fieldValidation: 'Ignore' as const }, warn: () => {} 
 
 /** What an applier sent, checked and in canonical form, without anything that it did not say: only that becomes its own. */
 function configurationOf(kind: Kind, call: ResourceCall): AnyObject {
-  const checked = decode(kind, cloneJson(call.body), call);
+  const checked = decode(kind, cloneJson(call.body), { ...call, leavesUnknown: true });
   const said = saidOf(call.body, checked) as AnyObject;
   return { ...said, apiVersion: checked.apiVersion, kind: checked.kind, metadata: { ...said.metadata } };
 }
