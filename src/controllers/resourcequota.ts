@@ -49,9 +49,9 @@ export const resourceQuotaController: Controller<ResourceQuota> = {
     const custom = await customCounts(quota, names, context);
     const used = maskAmounts({ ...quota.status?.used, ...fresh, ...custom }, names);
     const { status } = quota;
-    if (!equalJson(status?.hard, hard) || status?.used === undefined || !equalAmounts(used, status.used))
+    if (!equalJson(status?.hard, hard) || !equalAmounts(used, status?.used))
       await context.client.update(resourceQuotas, { ...quota, status: { hard, used } }, { subresource: 'status' });
-    return { requeueAfter: Object.keys(custom).length > 0 ? customEvery : everySoOften };
+    return { requeueAfter: names.some(isCustom) ? customEvery : everySoOften };
   },
 };
 
@@ -83,6 +83,13 @@ function hasEnded({ status }: Pod): boolean {
   return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }
 
+const builtIn = new Set(counted.map(({ group, resource }) => objectCountName(group, resource)));
+
+/** Also of kinds that there are not yet. */
+function isCustom(name: string): boolean {
+  return name.startsWith('count/') && !builtIn.has(name);
+}
+
 /** How many custom objects there are of those that the quota counts. */
 async function customCounts(
   { metadata }: ResourceQuota,
@@ -91,7 +98,7 @@ async function customCounts(
 ): Promise<Amounts> {
   const counts: Amounts = {};
   for (const name of names) {
-    if (!name.startsWith('count/')) continue;
+    if (!isCustom(name)) continue;
     const definition = lister<CustomResourceDefinition>(customResourceDefinitions).get(name.slice('count/'.length));
     const version = definition?.spec.versions.find(({ served }) => served)?.name;
     if (definition === undefined || version === undefined || definition.spec.scope !== 'Namespaced') continue;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
+  type CustomResourceDefinition,
+  customResourceDefinitions,
   limitRanges,
   persistentVolumeClaims,
   type Pod,
@@ -10,6 +12,7 @@ import {
   serviceAccounts,
   services,
 } from '../../api/index.ts';
+import type { Resource } from '../../machinery/index.ts';
 import { type Cluster, startCluster } from '../../testing/index.ts';
 
 const at = (name: string) => ({ name, namespace: 'default' });
@@ -118,6 +121,33 @@ test('services count their ports, claims their bytes and classes', async () => {
   await client.create(persistentVolumeClaims, claim('b', '800Gi', 'clay'));
   await assert.rejects(client.create(persistentVolumeClaims, claim('c', '8Gi', 'gold')), { reason: 'Forbidden' });
   assert.deepEqual((await used(cluster))?.[gold], '8Gi');
+});
+
+test('custom resources are counted, and given back when they go', async () => {
+  await using cluster = await limited(hard({ pods: '1', 'count/things.example.com': '1' }));
+  const { client } = cluster;
+  const names = { plural: 'things', kind: 'Thing', singular: 'thing', listKind: 'ThingList' };
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  await client.create(customResourceDefinitions, {
+    metadata: { name: 'things.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names,
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  } as CustomResourceDefinition);
+  const things: Resource = { group: 'example.com', version: 'v1', resource: 'things', kind: 'Thing', namespaced: true };
+  const thing = (name: string) => ({ apiVersion: 'example.com/v1', kind: 'Thing', metadata: at(name) });
+  await cluster.eventually(async () => (await used(cluster))?.['count/things.example.com'] === '0', {
+    within: 600_000,
+  });
+  await client.create(things, thing('a'));
+  await assert.rejects(client.create(things, thing('b')), {
+    message: /exceeded quota: q, requested: count\/things.example.com=1, used: count\/things.example.com=1/,
+  });
+  await client.delete(things, at('a'));
+  await cluster.eventually(async () => (await used(cluster))?.['count/things.example.com'] === '0');
 });
 
 test('a limit range gives defaults, says so, and refuses what is outside', async () => {
