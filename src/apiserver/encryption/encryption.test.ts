@@ -36,7 +36,10 @@ for (const [name, provider, prefix] of [
     const inner = memoryStore();
     const store = await open(inner, file(['secrets'], provider));
     await write(store, 's', 'hunter2');
-    await store.txn({ compare: [], writes: [{ key: '/registry/core/configmaps/default/c', value: Buffer.from('plain') }] });
+    await store.txn({
+      compare: [],
+      writes: [{ key: '/registry/core/configmaps/default/c', value: Buffer.from('plain') }],
+    });
     assert.ok((await stored(inner, 's')).startsWith(prefix));
     assert.ok(!(await stored(inner, 's')).includes('hunter2'));
     assert.equal(String((await inner.get('/registry/core/configmaps/default/c'))!.value), 'plain');
@@ -121,7 +124,11 @@ async function keyService(t: TestContext) {
     return reader.bytes();
   };
   const answers = {
-    Status: () => new WireWriter().bytes(1, Buffer.from('v2')).bytes(2, Buffer.from(state.healthz)).bytes(3, Buffer.from(state.keyId)),
+    Status: () =>
+      new WireWriter()
+        .bytes(1, Buffer.from('v2'))
+        .bytes(2, Buffer.from(state.healthz))
+        .bytes(3, Buffer.from(state.keyId)),
     Encrypt: (bytes: Buffer) => new WireWriter().bytes(1, mask(first(bytes))).bytes(2, Buffer.from(state.keyId)),
     Decrypt: (bytes: Buffer) => new WireWriter().bytes(1, mask(first(bytes))),
   };
@@ -129,7 +136,12 @@ async function keyService(t: TestContext) {
   const server = new Server();
   for (const [name, answer] of Object.entries(answers)) {
     const method = { path: `/v2.KeyManagementService/${name}`, requestStream: false, responseStream: false };
-    const codec = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+    const codec = {
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    };
     server.addService({ [name]: { ...method, ...codec } } as never, {
       [name]: (call: any, done: any) => {
         state.asked[name as 'Status']++;
@@ -139,7 +151,9 @@ async function keyService(t: TestContext) {
   }
   const socket = join(directory, 'kms.sock');
   await new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve())),
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    ),
   );
   t.after(() => {
     server.forceShutdown();
@@ -154,7 +168,12 @@ test('a key service is asked for one seed for many values, and to read what anot
   const store = await open(inner, file(['secrets'], provider));
   const other = await open(inner, file(['secrets'], provider));
   const seen: string[] = [];
-  other.watch({ start: place, end: `${place}~`, onEvents: (events) => seen.push(...events.map(({ value }) => String(value))), onEnd: assert.ifError });
+  other.watch({
+    start: place,
+    end: `${place}~`,
+    onEvents: (events) => seen.push(...events.map(({ value }) => String(value))),
+    onEnd: assert.ifError,
+  });
   for (const name of ['a', 'b', 'c']) await write(store, name, `secret ${name}`);
   assert.deepEqual(state.asked, { Status: 1, Encrypt: 1, Decrypt: state.asked.Decrypt });
   assert.ok((await stored(inner, 'a')).startsWith('k8s:enc:kms:v2:vault:'));

@@ -65,6 +65,8 @@ class Encrypting implements EncryptedStore {
   #fresh: Set<string> | undefined;
   /** What this process has just encrypted: its own events are not decrypted. */
   readonly #clear = new WeakMap<Uint8Array, Uint8Array>();
+  /** Transactions that wait until they can be encrypted. */
+  #line: Promise<void> | undefined;
   /** Watches that wait for a key: whoever writes waits with them. */
   readonly #waiting = new Set<Promise<void>>();
   /** The last revision that all watches have been given, while some wait. */
@@ -131,12 +133,39 @@ class Encrypting implements EncryptedStore {
       .then((result) => (this.#waiting.size === 0 ? result : Promise.allSettled(this.#waiting).then(() => result)));
   }
 
+  /** In the order of the calls, also when one has to wait until it can be encrypted. */
   async #txn(transaction: Transaction): Promise<TransactionResult> {
-    const writes = await this.#seal(transaction.writes);
-    const result = await this.#store.txn(writes === transaction.writes ? transaction : { ...transaction, writes });
+    const ready = this.#ready(transaction.writes);
+    let begun: Promise<TransactionResult>;
+    if (ready === undefined && this.#line === undefined) begun = this.#begin(transaction);
+    else {
+      const line = (this.#line ?? Promise.resolve()).then(() => ready);
+      const own = line.then(() => ({ result: this.#begin(transaction) }));
+      const next = own.then(
+        () => {},
+        () => {},
+      );
+      this.#line = next;
+      void next.then(() => {
+        if (this.#line === next) this.#line = undefined;
+      });
+      begun = own.then(({ result }) => result);
+    }
+    const result = await begun;
     if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting);
-    if (result.ok) return result;
+    if (result.ok) {
+      for (const { key } of transaction.writes) this.#stale.delete(key);
+      return result;
+    }
     return { ...result, entries: await Promise.all(result.entries.map((entry) => entry && this.#open(entry))) };
+  }
+
+  #begin(transaction: Transaction): Promise<TransactionResult> {
+    try {
+      return this.#store.txn({ ...transaction, writes: this.#seal(transaction.writes) });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   watch(options: WatchOptions): StoreWatch {
@@ -169,7 +198,11 @@ class Encrypting implements EncryptedStore {
     const watch = this.#store.watch({
       ...options,
       onEvents: (events) => {
-        if (waiting !== undefined) return wait(events, waiting.then(() => this.#openAll(events)));
+        if (waiting !== undefined)
+          return wait(
+            events,
+            waiting.then(() => this.#openAll(events)),
+          );
         const opened = this.#openAll(events);
         if (opened instanceof Promise) wait(events, opened);
         else give(opened);
@@ -189,6 +222,7 @@ class Encrypting implements EncryptedStore {
   }
 
   async close(): Promise<void> {
+    await this.#line;
     await this.#store.close();
     for (const cipher of this.#encryption.ciphers) cipher.close?.();
   }
@@ -204,20 +238,24 @@ class Encrypting implements EncryptedStore {
     return ciphers;
   }
 
-  /** The same array when nothing is encrypted. */
-  async #seal(writes: readonly (Put | Delete)[]): Promise<(Put | Delete)[]> {
-    let sealed: (Put | Delete)[] | undefined;
-    for (const [at, write] of writes.entries()) {
+  #ready(writes: readonly (Put | Delete)[]): Promise<unknown> | undefined {
+    let all: Promise<unknown> | undefined;
+    for (const write of writes) {
+      const ready = 'delete' in write ? undefined : this.#ciphersOf(write.key)?.[0]?.ready?.();
+      if (ready !== undefined) all = all === undefined ? ready : Promise.all([all, ready]);
+    }
+    return all;
+  }
+
+  #seal(writes: readonly (Put | Delete)[]): (Put | Delete)[] {
+    return writes.map((write) => {
       const cipher = this.#ciphersOf(write.key)?.[0];
-      if (cipher === undefined || 'delete' in write) continue;
-      await cipher.ready?.();
+      if (cipher === undefined || 'delete' in write) return write;
       const value = Buffer.concat([cipher.prefix, cipher.encrypt(write.value, write.key)]);
       this.#clear.set(value, write.value);
       this.#fresh?.add(write.key);
-      sealed ??= [...writes];
-      sealed[at] = { ...write, value };
-    }
-    return sealed ?? (writes as (Put | Delete)[]);
+      return { ...write, value };
+    });
   }
 
   #open(entry: Entry): Entry | Promise<Entry> {
