@@ -145,6 +145,9 @@ describe('aggregation', () => {
     assert.deepEqual([version.freshness, version.resources[0].resource], ['Current', 'flunders']);
     assert.equal(version.resources[0].subresources[0].subresource, 'status');
     assert.equal((await door.ask('GET', '/apis/behind.example.com/v1')).body.kind, 'APIResourceList');
+    const { paths } = (await door.ask('GET', '/openapi/v3')).body;
+    const document = await door.ask('GET', paths['apis/behind.example.com/v1'].serverRelativeURL);
+    assert.equal(document.body.url, '/openapi/v3/apis/behind.example.com/v1');
     await door.ask('DELETE', `${services}/${name}`);
     assert.equal((await door.ask('GET', at)).status, 404);
   });

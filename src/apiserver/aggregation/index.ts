@@ -147,8 +147,11 @@ export class Aggregation {
 
   /** Who answers for a path; undefined: this server does. */
   find(path: string): Known | undefined {
-    if (this.#remotes.size === 0 || !path.startsWith('/apis/')) return undefined;
-    const [, , group, version] = path.split('/', 4);
+    if (this.#remotes.size === 0) return undefined;
+    // what it says of itself (OpenAPI) is its own, too
+    const start = ['/apis/', '/openapi/v3/apis/'].find((one) => path.startsWith(one));
+    if (start === undefined) return undefined;
+    const [group, version] = path.slice(start.length).split('/', 2);
     return this.#remotes.get(`${group}/${version}`);
   }
 

@@ -40,6 +40,11 @@ export class OpenApi {
     }
     for (const path of [...groups.keys()].sort())
       paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${tagOf(groups.get(path)!)}` };
+    for (const { group, version, available } of this.#resources.remote.values()) {
+      const path = pathOf(group, version);
+      if (available) paths[path] = { serverRelativeURL: `/openapi/v3/${path}` };
+      else delete paths[path];
+    }
     return { paths };
   }
 
