@@ -99,9 +99,21 @@ export class Binding {
       const waiting = Promise.withResolvers<string | undefined>();
       const answer = plugin.permit!(cycle, node, waiting.resolve);
       if (answer === undefined) continue;
-      if (answer !== 'wait' || (await waiting.promise) !== undefined) return { by: [plugin] };
+      if (answer !== 'wait' || (await this.#aside(waiting.promise)) !== undefined) return { by: [plugin] };
     }
     return undefined;
+  }
+
+  /** Who waits for others is not in their way. */
+  async #aside<T>(promise: Promise<T>): Promise<T> {
+    this.underWay--;
+    this.#wake?.();
+    this.#wake = undefined;
+    try {
+      return await promise;
+    } finally {
+      this.underWay++;
+    }
   }
 
   async #bind(pod: Pod, node: string): Promise<void> {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
-import { nodes, pods, serviceAccounts } from '../api/index.ts';
+import { nodes, podGroups, pods, serviceAccounts } from '../api/index.ts';
+import { Informers } from '../client/index.ts';
 import { systemClock } from '../machinery/index.ts';
 import { startCluster, VirtualClock } from '../testing/index.ts';
 import { runScheduler, type SchedulerConfiguration } from './index.ts';
@@ -16,7 +17,10 @@ async function startWith(configuration: SchedulerConfiguration, real = false): P
   const { random } = cluster;
   const stop = new AbortController();
   const client = cluster.clientFor({ name: 'system:kube-scheduler' });
-  const scheduler = runScheduler({ client, clock, random, signal: stop.signal, configuration });
+  const { signal } = stop;
+  // it follows as the administrator does: what is alpha is not in the scheduler's role
+  const informers = new Informers({ client: cluster.client, clock, random, signal });
+  const scheduler = runScheduler({ client, clock, random, signal, informers, configuration });
   await cluster.eventually(
     async () => (await cluster.client.list(serviceAccounts, { namespace: 'default' })).items.length > 0,
   );
@@ -75,6 +79,24 @@ describe('a configuration', () => {
     assert.equal(await refused({ profiles: [{ plugins }] }), 'profiles[0].plugins: there is no plugin Luck');
     assert.match(await refused({ kind: 'Deployment' }), /^kind: Deployment is not known/);
   });
+});
+
+test('a gang runs together or not at all', async () => {
+  const enabled = [{ name: 'GangScheduling' }];
+  await using cluster = await startWith({ profiles: [{ plugins: { multiPoint: { enabled } } }] });
+  const { client } = cluster;
+  const member = (name: string) => pod(name, { ...asking('3'), schedulingGroup: { podGroupName: 'g' } });
+  await client.create(nodes, node('a'));
+  const schedulingPolicy = { gang: { minCount: 2 } };
+  await client.create(podGroups, { metadata: { name: 'g', namespace: 'default' }, spec: { schedulingPolicy } });
+  await client.create(pods, member('one'));
+  await client.create(pods, member('two'));
+  const placed = async () => (await client.list(pods)).items.filter((one) => one.spec.nodeName).length;
+  // one of them has room, and waits for the other
+  await cluster.eventually(async () => (await reason(cluster, 'two')) || (await reason(cluster, 'one')));
+  assert.equal(await placed(), 0);
+  await client.create(nodes, node('b'));
+  await cluster.eventually(async () => (await placed()) === 2);
 });
 
 test('an extender has a say: what it refuses is not taken, what it prefers is', async () => {

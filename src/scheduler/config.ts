@@ -1,7 +1,7 @@
 /** KubeSchedulerConfiguration, kubescheduler.config.k8s.io/v1: profiles, their plugins and the plugins' arguments. */
 import type { Plugin } from './framework.ts';
 import type { Handle } from './handle.ts';
-import { builtIn, plugins as known } from './plugins/index.ts';
+import { builtIn, optional, plugins as standard } from './plugins/index.ts';
 import { newProfile, type Profile } from './profile.ts';
 
 interface NamedPlugin {
@@ -49,6 +49,8 @@ export interface SchedulerConfiguration {
   podMaxBackoffSeconds?: number;
 }
 
+const known = { ...standard, ...optional };
+
 export const defaultName = 'default-scheduler';
 
 /** Throws an error that names the field, for a configuration that cannot be. */
@@ -85,7 +87,7 @@ function build(profile: ProfileConfiguration, percentage: number, handle: Handle
     return plugin;
   };
   const all = merge(
-    Object.keys(known).map((name) => ({ name })),
+    Object.keys(standard).map((name) => ({ name })),
     sets.multiPoint,
   );
   const at = (points: readonly string[]) => {

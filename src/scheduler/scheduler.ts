@@ -121,7 +121,7 @@ class Scheduler {
       informer: (resource) => this.#informers.for(resource),
       event: (regarding, type, reason, message) =>
         this.#eventsFor(this.#profiles.keys().next().value!).event(regarding, type, reason, message),
-      recheck: () => this.#queue.recheck(),
+      recheck: () => this.#queue?.recheck(),
     };
   }
 

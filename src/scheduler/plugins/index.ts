@@ -1,6 +1,7 @@
 /** The plugins, in the order in which they are asked. */
 import type { PluginFactory } from '../handle.ts';
 import { defaultPreemption } from './defaultpreemption.ts';
+import { gangScheduling } from './gangscheduling.ts';
 import { imageLocality } from './imagelocality.ts';
 import { interPodAffinity } from './interpodaffinity.ts';
 import { nodeAffinity } from './nodeaffinity.ts';
@@ -33,6 +34,11 @@ export const plugins: Readonly<Record<string, PluginFactory>> = {
   DefaultPreemption: defaultPreemption,
   NodeResourcesBalancedAllocation: nodeResourcesBalancedAllocation,
   ImageLocality: imageLocality,
+};
+
+/** Only where a profile enables them: what they lean on is alpha, and not every cluster serves it. */
+export const optional: Readonly<Record<string, PluginFactory>> = {
+  GangScheduling: gangScheduling,
 };
 
 /** Part of every profile upstream, and of this scheduler itself: naming them changes nothing. */
