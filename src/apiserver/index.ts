@@ -242,7 +242,12 @@ export type { ListenOptions } from './http.ts';
 export { type EncryptedStore, encryptedStore } from './encryption/index.ts';
 export { type JwtConfiguration } from './authn/oidc/index.ts';
 export { Audit, type AuditPolicy, auditPolicyOf, RotatingLog } from './audit/index.ts';
-export { type AuthenticationConfiguration, authenticationConfigurationOf } from './authn/configuration.ts';
+export {
+  anonymousBy,
+  type AuthenticationConfiguration,
+  authenticationConfigurationOf,
+  providersOf,
+} from './authn/configuration.ts';
 export { WebhookTokens } from './authn/webhook.ts';
 export type { Remote } from './authn/remote.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';

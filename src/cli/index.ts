@@ -14,6 +14,7 @@ import { Failure, told } from './errors.ts';
 import { placesOf } from './places.ts';
 import type { Platform } from './platform.ts';
 import { out, red, say } from './print.ts';
+import { addServerFlags } from './serverflags.ts';
 
 export type {
   BuildOptions,
@@ -25,6 +26,7 @@ export type {
   UpOptions,
 } from './platform.ts';
 export type { Places } from './places.ts';
+export type { ServerFiles } from './serverflags.ts';
 export type { EtcdPlace, StorePlace } from './storeflag.ts';
 export { Failure, UsageError } from './errors.ts';
 export { megabytes } from './print.ts';
@@ -58,7 +60,7 @@ function programOf(platform: Platform): Command {
   const command = (usage: string, description: string, example: string) =>
     program.command(usage).description(description).exitOverride().addHelpText('after', `\nExample:\n  ${example}`);
 
-  command('up', 'start here: control plane, node, network, DNS', 'glass up --detach')
+  const started = command('up', 'start here: control plane, node, network, DNS', 'glass up --detach')
     .option('-d, --detach', 'run beside, and return once it is ready')
     .addOption(dataDir())
     .option('--port <port>', 'of the API server; 0: any free one', '6443')
@@ -67,8 +69,8 @@ function programOf(platform: Platform): Command {
     .option('--sim-nodes <n>', 'this many simulated nodes beside', '0')
     .option('--nodes <n>', 'as this many nodes, each with its share of the machine', '1')
     .option('--node-ip <addresses>', "the nodes' addresses, with commas between (default: loopback)", '')
-    .option('--store <store>', 'embedded, memory or etcd://HOST:PORT,…?ca=FILE&cert=FILE&key=FILE', 'embedded')
-    .action((flags) => up(platform, flags));
+    .option('--store <store>', 'embedded, memory or etcd://HOST:PORT,…?ca=FILE&cert=FILE&key=FILE', 'embedded');
+  addServerFlags(started).action((flags) => up(platform, flags));
   command('down', 'stop, workloads too', 'glass down')
     .addOption(dataDir())
     .action((flags) => down(platform, flags));

@@ -1,6 +1,7 @@
 /** What the command line needs from the platform, wired in `cmd/`: this folder knows neither the server nor the runtimes. */
 import type { Client, Log } from '../client/index.ts';
 import type { Places } from './places.ts';
+import type { ServerFiles } from './serverflags.ts';
 import type { StorePlace } from './storeflag.ts';
 
 export type RuntimeName = 'oci' | 'process' | 'sim';
@@ -11,6 +12,7 @@ export interface UpOptions {
   port: number;
   runtime: RuntimeName | 'auto';
   store: StorePlace;
+  files: ServerFiles;
   simNodes: number;
   /** Nodes on this machine, 1 or more; each has its share of it. */
   nodes: number;

@@ -16,6 +16,7 @@ import { type NodeIdentity, startNode } from './node.ts';
 import { ensureRoles } from './roles.ts';
 import { loadPki } from './pki.ts';
 import { chooseRuntime } from './runtimes.ts';
+import { encryptedAs, serverOptionsOf } from './serverfiles.ts';
 import { startSimNodes } from './simnodes.ts';
 import { describeStore, openStore } from './store.ts';
 import { ensureStorageClass, localVolumes } from './volumes.ts';
@@ -34,8 +35,11 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   try {
-    const store = await openStore(options, clock);
-    undo.push(() => store.close());
+    const opened = await openStore(options, clock);
+    undo.push(() => opened.close());
+    const around = { clock, random, log };
+    const { store, stop: stopReading } = await encryptedAs(options.files, opened, around);
+    undo.push(stopReading);
     report('store', describeStore(options));
     const hosts = [
       'localhost',
@@ -50,7 +54,10 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       ...nodes.flatMap(({ name, address }) => [name, address]),
     ];
     const pki = loadPki(places.pki, clock.now(), hosts);
+    const files = await serverOptionsOf(options.files, around);
+    undo.push(() => files.close());
     const apiserver = await createApiserver({
+      ...files.options,
       store,
       clock,
       random,

@@ -1,6 +1,7 @@
 /** Reads an AuthenticationConfiguration (apiserver.config.k8s.io/v1): providers of tokens, and to whom nobody in particular may speak. */
 import { isObject } from '../../machinery/index.ts';
-import type { JwtConfiguration } from './oidc/index.ts';
+import type { TokenAuthenticator } from './index.ts';
+import type { JwtConfiguration, OidcOptions } from './oidc/index.ts';
 
 export interface AuthenticationConfiguration {
   readonly jwt: readonly JwtConfiguration[];
@@ -104,4 +105,21 @@ function https(field: string, text: unknown): void {
   if (url.username !== '' || url.password !== '')
     throw new TypeError(`${field}: it must hold no user name or password`);
   if (url.search !== '' || url.hash !== '') throw new TypeError(`${field}: it must have no query and no fragment`);
+}
+
+/** Those who recognise the tokens of the providers configured. Loads what that takes only when there is one. */
+export async function providersOf(
+  { jwt }: AuthenticationConfiguration,
+  options: OidcOptions,
+): Promise<TokenAuthenticator[]> {
+  if (jwt.length === 0) return [];
+  const { oidcTokens } = await import('./oidc/index.ts');
+  return jwt.map((one) => oidcTokens(one, options));
+}
+
+/** Where nobody in particular may speak, as `ApiserverOptions.anonymous` wants it; undefined: everywhere. */
+export function anonymousBy({ anonymous }: AuthenticationConfiguration): ((path: string) => boolean) | undefined {
+  if (anonymous === undefined || (anonymous.enabled && anonymous.paths === undefined)) return undefined;
+  const { enabled, paths = [] } = anonymous;
+  return (path) => enabled && paths.includes(path);
 }

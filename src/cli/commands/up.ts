@@ -7,11 +7,12 @@ import { Failure, UsageError } from '../errors.ts';
 import { type Places, placesOf } from '../places.ts';
 import type { Platform, RunningPlatform, UpOptions } from '../platform.ts';
 import { bold, dim, green, say } from '../print.ts';
+import { type ServerFlags, serverFilesOf } from '../serverflags.ts';
 import { storePlaceOf } from '../storeflag.ts';
 import { readRun, removeRun, writeRun } from '../runfile.ts';
 import { mergeKubeconfig, unmergeKubeconfig } from '../userkubeconfig.ts';
 
-export interface UpFlags {
+export interface UpFlags extends ServerFlags {
   detach?: boolean;
   dataDir?: string;
   port: string;
@@ -67,6 +68,7 @@ function optionsOf(platform: Platform, places: Places, flags: UpFlags): UpOption
     nodes,
     nodeIPs: nodeAddresses(flags.nodeIp, nodes),
     store: storePlaceOf(flags.store),
+    files: serverFilesOf(flags),
     log: platform.logTo(places.log),
     report: (part, what) => say(`${part.padEnd(12)} ${what}`),
   };
