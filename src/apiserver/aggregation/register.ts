@@ -76,7 +76,7 @@ export class Registration {
     for (const [key, object] of wanted)
       if (this.#cache.entries.get(key) === undefined)
         await store.txn({ compare: [{ key, modRevision: 0 }], writes: [{ key, value: storedBytes(object) }] });
-    for (const { key, revision, object } of [...this.#cache.entries.values()])
+    for (const { key, revision, object } of Array.from(this.#cache.entries.values()))
       if (object.metadata.labels?.[managed] === 'true' && !wanted.has(key))
         await store.txn({ compare: [{ key, modRevision: revision }], writes: [{ key, delete: true }] });
   }

@@ -88,7 +88,7 @@ export class AuditedExchange implements Exchange, Witness {
     const trail = this.#trail;
     this.#exchange.reply(code, { ...headers, 'Audit-Id': this.#id }, body);
     if (trail === undefined) return;
-    const wanted = (trail.wantsResponse || code >= 400) && /^application\/json/.test(headers['Content-Type'] ?? '');
+    const wanted = (trail.wantsResponse || code >= 400) && (headers['Content-Type'] ?? '').startsWith('application/json');
     trail.stage('ResponseComplete', { code, ...(wanted && { object: parsedJson(body) }) });
   }
 

@@ -441,7 +441,7 @@ function countGeneration(kind: Kind, current: AnyObject, next: AnyObject): void 
   if (!kind.countsGenerations) return;
   // the status of a custom resource without a status subresource is a field like others
   const all = kind.custom !== undefined && kind.subresources.status === undefined;
-  const contentOf = ({ metadata: _, status, ...rest }: AnyObject) => (all ? { ...rest, status } : rest);
+  const contentOf = ({ metadata: _metadata, status, ...rest }: AnyObject) => (all ? { ...rest, status } : rest);
   if (!equalJson(contentOf(current), contentOf(next)))
     next.metadata.generation = (current.metadata.generation ?? 0) + 1;
 }
