@@ -3,7 +3,7 @@ import { age, type Column, type CustomResourceColumnDefinition } from '../../api
 import type { AnyObject } from '../../machinery/index.ts';
 import { jsonPathOf } from './jsonpath.ts';
 
-const name: Column<AnyObject> = {
+const nameColumn: Column<AnyObject> = {
   name: 'Name',
   type: 'string',
   format: 'name',
@@ -19,7 +19,7 @@ const created: CustomResourceColumnDefinition = {
 };
 
 export function columnsOf(definitions: readonly CustomResourceColumnDefinition[] = []): Column<AnyObject>[] {
-  return [name, ...(definitions.length === 0 ? [created] : definitions).map(columnOf)];
+  return [nameColumn, ...(definitions.length === 0 ? [created] : definitions).map(columnOf)];
 }
 
 function columnOf({ name, type, format, description, priority, jsonPath }: CustomResourceColumnDefinition) {
