@@ -236,6 +236,21 @@ test('a rule that could cost too much is told by how much', () => {
   assert.equal(maxCardinality(typeOfSchema(items)), Math.floor((3 * 1024 * 1024) / 3));
 });
 
+test('text that grows and grows is not made', () => {
+  const long: [Type, unknown] = [stringType, 'a'.repeat(300)];
+  assert.match(
+    evaluate("self.replace('', self).replace('', self).replace('', self).size()", { self: long }).error ?? '',
+    /longer than/,
+  );
+  assert.equal(evaluate("self.replace('aaa', 'b').size()", { self: long }).value, 100);
+  const big: [Type, unknown] = [stringType, 'a'.repeat(1_000_000)];
+  assert.match(evaluate("lists.range(100).map(i, self).join('').size()", { self: big }).error ?? '', /longer than/);
+  assert.match(
+    evaluate("'%s%s%s%s%s%s%s%s%s%s%s'.format(lists.range(11).map(i, self))", { self: big }).error ?? '',
+    /longer than/,
+  );
+});
+
 test('mistakes are pointed at', () => {
   const compiled = compile(
     "'a😀' + self.b\n  + 1",

@@ -2,6 +2,9 @@
 
 const astral = /[\ud800-\udfff]/;
 
+/** Longer ones are not made: whatever were done with them would cost too much. */
+export const maxTextLength = 10_000_000;
+
 /** The number of code points. */
 export function textSize(text: string): number {
   const { length } = text;

@@ -3,6 +3,7 @@ import type { Expr } from '../ast.ts';
 import { formatDouble } from '../arithmetic.ts';
 import { decodeUtf8, encodeUtf8 } from '../bytes.ts';
 import { EvaluationError, fail } from '../failure.ts';
+import { maxTextLength } from '../text.ts';
 import { formatDuration, formatTimestamp } from '../time.ts';
 import { formatType, Type } from '../types.ts';
 import {
@@ -62,6 +63,7 @@ export function formatText(format: string, args: List): string {
     if (typeof part === 'string') text += part;
     else if (used >= listSize(args)) return fail(`index ${used} out of range`);
     else text += formatClause(part, listItem(args, used++));
+    if (text.length > maxTextLength) return fail(`the result is longer than ${maxTextLength}`);
   }
   return text;
 }

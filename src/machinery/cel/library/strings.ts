@@ -3,7 +3,7 @@ import type { Library } from '../environment.ts';
 import { type CallCost, overload } from '../overload.ts';
 import { fail } from '../failure.ts';
 import { sizeOf, traversal, traversalOf } from '../size.ts';
-import { codePoints, indexOfText, lastIndexOfText, sliceText, textSize } from '../text.ts';
+import { codePoints, indexOfText, lastIndexOfText, maxTextLength, sliceText, textSize } from '../text.ts';
 import { type Int, type List, listItems } from '../values.ts';
 import { formatText } from './format.ts';
 
@@ -34,6 +34,10 @@ function lastIndexOf(text: string, sought: string, from?: Int): Int {
 }
 
 function replace(text: string, old: string, by: string, times: Int = -1): string {
+  const places = old === '' ? text.length + 1 : Math.floor(text.length / old.length);
+  const most = times < 0 ? places : Math.min(places, Number(times));
+  if (text.length + most * by.length > maxTextLength && (old === '' || grown(text, old, by) > maxTextLength))
+    return tooLong();
   if (times < 0 && old !== '') return text.split(old).join(by);
   let left = times < 0 ? Infinity : Number(times);
   if (old === '') {
@@ -42,6 +46,14 @@ function replace(text: string, old: string, by: string, times: Int = -1): string
   }
   const parts = text.split(old);
   return parts.reduce((result, part) => result + (left-- > 0 ? by : old) + part);
+}
+
+const tooLong = (): never => fail(`the result is longer than ${maxTextLength}`);
+
+function grown(text: string, old: string, by: string): number {
+  let length = text.length;
+  for (let at = text.indexOf(old); at >= 0; at = text.indexOf(old, at + old.length)) length += by.length - old.length;
+  return length;
 }
 
 function split(text: string, separator: string, times: Int = -1): string[] {
@@ -61,9 +73,12 @@ function substring(text: string, start: Int, end?: Int): string {
 }
 
 function join(list: List, separator = ''): string {
-  return listItems(list)
-    .map((item) => (typeof item === 'string' ? item : fail(`join: invalid input: ${String(item)}`)))
-    .join(separator);
+  let length = 0;
+  for (const item of listItems(list)) {
+    if (typeof item !== 'string') return fail(`join: invalid input: ${String(item)}`);
+    length += item.length + separator.length;
+  }
+  return length > maxTextLength ? tooLong() : listItems(list).join(separator);
 }
 
 /** What Unicode calls white space, which is not quite what JavaScript does. */

@@ -86,13 +86,13 @@ export class Regex {
   #following(state: State, code: number): State {
     const reached = this.#closure(state.threads, state.before, code);
     if (!reached) return accepted;
-    const threads: number[] = [];
+    const threads = new Set<number>();
     for (const at of reached) {
       const instruction = this.#program[at] as Extract<Instruction, { op: 'char' }>;
-      if (includes(instruction.set, code) && !threads.includes(instruction.next)) threads.push(instruction.next);
+      if (includes(instruction.set, code)) threads.add(instruction.next);
     }
-    if (!this.#anchored && !threads.includes(0)) threads.push(0);
-    return this.#state(threads, beforeOf(code));
+    if (!this.#anchored) threads.add(0);
+    return this.#state([...threads], beforeOf(code));
   }
 
   /** The places that wait for a character; undefined when the match is reached on the way. */
