@@ -126,11 +126,16 @@ export class Faults {
     if (this.chance(this.profile.refused)) throw unavailable();
     let over = false;
     let busyUntil = 0;
+    let waiting = 0;
     const inOrder = (call: () => void) => {
       const now = this.#clock.now();
       busyUntil = Math.max(busyUntil, now + this.delay());
-      if (busyUntil <= now) return over || call();
-      return this.#clock.after(busyUntil - now, () => over || call());
+      if (busyUntil <= now && waiting === 0) return over || call();
+      waiting++;
+      return this.#clock.after(busyUntil - now, () => {
+        waiting--;
+        if (!over) call();
+      });
     };
     const end = () => {
       over = true;
