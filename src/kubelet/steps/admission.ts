@@ -81,8 +81,8 @@ function refuseResources(pod: Pod, { others, allocatable }: NodeFacts): Refusal 
     const [want, have, all] = [wanted[name] ?? 0, used[name] ?? 0, quantityValue(allocatable[name])].map((each) =>
       Math.round(each * unit),
     ) as [number, number, number];
-    if (want > 0 && (allocatable[name] !== undefined || name.includes('/')) && want + have > all)
-      return outOf(name, want, have, all);
+    // what this agent does not provide, such as a resource that somebody wrote into the Node's status, the scheduler has counted
+    if (want > 0 && allocatable[name] !== undefined && want + have > all) return outOf(name, want, have, all);
   }
   return undefined;
 }
