@@ -101,6 +101,7 @@ export class Snapshot {
     this.#leave(info);
     this.images.remove(info.node);
     this.#byName.delete(name);
+    for (const pod of info.nominated) this.#nominations.delete(pod.metadata.uid!);
     this.bySlot[info.slot] = undefined;
     this.#freeSlots.push(info.slot);
     if (info.pods.size > 0) this.#waiting.set(name, new Map(info.pods));

@@ -1,5 +1,6 @@
 import type { Node, Pod } from '../../api/index.ts';
 import { maxScore, type Plugin, type Rejection } from '../framework.ts';
+import type { Handle } from '../handle.ts';
 import type { NodeInfo } from '../nodeinfo.ts';
 import { amountsOf, requestOf, type Request } from '../resources.ts';
 
@@ -75,7 +76,7 @@ function couldFit(pod: Pod, node: Node): boolean {
   );
 }
 
-export const nodeResourcesFit = (args: FitArgs = {}): Plugin => {
+export const nodeResourcesFit = (args: FitArgs = {}, handle?: Handle): Plugin => {
   const { ignoredResources = [], ignoredResourceGroups = [] } = args;
   const ignored = (resource: string) =>
     ignoredResources.includes(resource) || ignoredResourceGroups.includes(resource.split('/')[0]!);
@@ -86,8 +87,13 @@ export const nodeResourcesFit = (args: FitArgs = {}): Plugin => {
     filter: ({ pod }, node) => lacking(requestOf(pod), node, ignored),
     score: scorer(args.scoringStrategy),
     events: ['NodeAdd', 'NodeUpdate', 'PodDelete', 'PodUpdate', 'SelfUpdate'],
-    helps: (pod, event, _old, object) =>
-      (event !== 'NodeAdd' && event !== 'NodeUpdate') || couldFit(pod, object as Node),
+    helps(pod, event, old, object) {
+      if (event === 'NodeAdd' || event === 'NodeUpdate') return couldFit(pod, object as Node);
+      // who has made room somewhere waits for just that room
+      const promised = event === 'PodDelete' ? handle?.snapshot.nominatedNode(pod.metadata.uid!) : undefined;
+      const freed = (old as Pod | undefined)?.spec.nodeName;
+      return promised === undefined || freed === undefined || freed === promised;
+    },
   };
 };
 
