@@ -3,6 +3,7 @@
  * sockets and without writing objects down to read them again. What comes back is shared with the caches: it is not to be changed.
  */
 import { type AnyObject, apiVersionOf, type Resource, type WatchEvent } from '../machinery/index.ts';
+import type { Trail } from './audit/index.ts';
 import { require } from './chain.ts';
 import type { Serving } from './serve.ts';
 import { toStatus } from './serve.ts';
@@ -17,7 +18,7 @@ import {
 } from './registry/index.ts';
 import type { RequestInfo, RequestOptions, RequestVerb, User } from './request.ts';
 import { listKindOf, listMeta } from './respond.ts';
-import { callOf, perform } from './verbs.ts';
+import { callOf, perform, type Result } from './verbs.ts';
 
 export interface LocalRequest {
   verb: string;
@@ -49,15 +50,18 @@ export class LocalServer {
 
   /** Resolves with the object, the list, or the `Status` that was answered. */
   async call(request: LocalRequest): Promise<unknown> {
+    const info = this.#infoOf(request);
+    const trail = this.#begin(info, request);
     try {
-      const call = this.#callOf(request);
+      const call = this.#callOf(request, info, trail);
       const result = await perform(this.#serving.verbs, call);
-      if ('list' in result) return this.#listOf(call, result.list);
-      if ('removed' in result) return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
-      const { entry, object } = result.answer;
-      return entry === undefined ? object : fromStored(call.served, entry.object);
+      const answer = this.#answerOf(call, result);
+      trail?.stage('ResponseComplete', { code: 'answer' in result ? result.answer.code : 200, object: answer });
+      return answer;
     } catch (error) {
-      throw toStatus(this.#serving, error);
+      const told = toStatus(this.#serving, error);
+      trail?.stage('ResponseComplete', { code: told.code, object: told.toStatus() });
+      throw told;
     }
   }
 
@@ -67,7 +71,7 @@ export class LocalServer {
    */
   async watch(request: LocalRequest, onEvents: (events: WatchEvent[]) => void, onEnd: () => void): Promise<LocalWatch> {
     try {
-      const call = this.#callOf({ ...request, verb: 'watch' });
+      const call = this.#callOf(request, this.#infoOf({ ...request, verb: 'watch' }), undefined);
       const early: WatchEvent[] = [];
       let live = false;
       const asEvents = (seen: readonly Seen[]) => seen.map((one) => eventOf(call, one));
@@ -86,9 +90,32 @@ export class LocalServer {
     }
   }
 
-  #callOf(request: LocalRequest): ResourceCall {
+  #answerOf(call: ResourceCall, result: Result): unknown {
+    if ('list' in result) return this.#listOf(call, result.list);
+    if ('removed' in result) return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+    const { entry, object } = result.answer;
+    return entry === undefined ? object : fromStored(call.served, entry.object);
+  }
+
+  /** What is asked within the process is recorded as what comes from outside. */
+  #begin(info: RequestInfo, { body }: LocalRequest): Trail | undefined {
+    const { audit } = this.#serving;
+    if (audit === undefined) return undefined;
+    const { group, version, resource, subresource, namespace, name } = info;
+    const scope = namespace !== '' && resource !== 'namespaces' ? ['namespaces', namespace] : [];
+    const base = group === '' ? ['', 'api', version] : ['', 'apis', group, version];
+    const uri = [...base, ...scope, resource, name, subresource]
+      .filter((part, at) => at === 0 || part !== '')
+      .join('/');
+    const trail = audit.begin({ uri, userAgent: this.#userAgent, user: this.#user, info, received: audit.now() });
+    // the server changes what it is handed
+    if (trail?.wantsRequest && body !== undefined) trail.requestObject(structuredClone(body));
+    return trail;
+  }
+
+  #infoOf(request: LocalRequest): RequestInfo {
     const { resource, namespace = '', name = '', subresource = '' } = request;
-    const info: RequestInfo = {
+    return {
       path: '',
       verb: request.verb as RequestVerb,
       isResource: true,
@@ -101,7 +128,15 @@ export class LocalServer {
       rest: '',
       fieldSelector: (request.options as RequestOptions | undefined)?.fieldSelector,
     };
-    require(this.#serving.chain, this.#user, info);
+  }
+
+  #callOf(request: LocalRequest, info: RequestInfo, trail: Trail | undefined): ResourceCall {
+    require(this.#serving.chain, this.#user, info, trail && {
+      decided: (allowed, reason) => {
+        trail.annotate('authorization.k8s.io/decision', allowed ? 'allow' : 'forbid');
+        trail.annotate('authorization.k8s.io/reason', reason);
+      },
+    });
     return callOf(this.#serving.verbs.registry.resources, {
       info,
       user: this.#user,
@@ -111,6 +146,7 @@ export class LocalServer {
       userAgent: this.#userAgent,
       signal: request.signal,
       warn: () => {},
+      ...(trail && { annotate: (key: string, value: string) => trail.annotate(key, value) }),
     });
   }
 

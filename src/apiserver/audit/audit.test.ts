@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { configMaps } from '../../api/index.ts';
 import { seededRandom } from '../../machinery/index.ts';
 import { VirtualClock } from '../../testing/index.ts';
 import { requestInfoOf } from '../request.ts';
@@ -111,6 +112,19 @@ test('a refusal, a failed login, an impersonation and a watch', async () => {
   assert.equal(refused.responseStatus.reason, 'Forbidden');
   assert.deepEqual([failed.user, failed.responseStatus.code], [{ username: '' }, 401]);
   assert.deepEqual([started.verb, started.stage], ['watch', 'ResponseStarted']);
+});
+
+test('parts of the process are recorded as those who come from outside', async () => {
+  const { door, events } = await audited([{ level: 'Request', omitStages: ['RequestReceived'] }]);
+  await using _ = door;
+  const client = door.cluster.clientFor({ name: 'system:kube-scheduler' });
+  await client.get(configMaps, { name: 'kube-root-ca.crt', namespace: 'default' }).catch(() => {});
+  await door.cluster.client.create(configMaps, { metadata: { name: 'one', namespace: 'default' } });
+  const [refused, created] = events();
+  assert.deepEqual([refused.user.username, refused.responseStatus.code], ['system:kube-scheduler', 403]);
+  assert.equal(refused.requestURI, '/api/v1/namespaces/default/configmaps/kube-root-ca.crt');
+  assert.deepEqual([created.responseStatus.code, created.requestObject.metadata.name], [201, 'one']);
+  assert.equal(created.requestObject.metadata.uid, undefined);
 });
 
 const jane = { name: 'jane', groups: ['dev'] };

@@ -88,7 +88,8 @@ export class AuditedExchange implements Exchange, Witness {
     const trail = this.#trail;
     this.#exchange.reply(code, { ...headers, 'Audit-Id': this.#id }, body);
     if (trail === undefined) return;
-    const wanted = (trail.wantsResponse || code >= 400) && (headers['Content-Type'] ?? '').startsWith('application/json');
+    const wanted =
+      (trail.wantsResponse || code >= 400) && (headers['Content-Type'] ?? '').startsWith('application/json');
     trail.stage('ResponseComplete', { code, ...(wanted && { object: parsedJson(body) }) });
   }
 
