@@ -52,6 +52,18 @@ describe('who may what', () => {
     assert.equal((await door.ask('POST', self, { ...as(token), body: {} })).status, 401);
   });
 
+  test('a token bound to a pod tells the node that it runs on', async () => {
+    await door.ask('POST', '/api/v1/nodes', { body: { metadata: { name: 'there' } } });
+    await door.ask('POST', pods, { body: pod('placed', { nodeName: 'there' }) });
+    const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: 'placed' };
+    const { body } = await door.ask('POST', '/api/v1/namespaces/default/serviceaccounts/default/token', {
+      body: { spec: { audiences: [], boundObjectRef } },
+    });
+    const self = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const who = await door.ask('POST', self, { ...as(body.status.token), body: {} });
+    assert.deepEqual(who.body.status.userInfo.extra['authentication.kubernetes.io/node-name'], ['there']);
+  });
+
   test('only those who may impersonate do', async () => {
     const joe = { headers: { 'impersonate-user': 'joe', 'impersonate-group': 'dev' } };
     const { body } = await door.ask('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { ...joe, body: {} });

@@ -53,4 +53,4 @@ function authenticated(user: User): User {
 }
 
 export { serviceAccountUser } from './accounts.ts';
-export { ServiceAccountTokens, type TokenClaims, type TokenSigner } from './serviceaccount.ts';
+export { type BoundTo, ServiceAccountTokens, type TokenClaims, type TokenSigner } from './serviceaccount.ts';

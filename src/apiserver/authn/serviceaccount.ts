@@ -30,12 +30,20 @@ export interface TokenClaims {
   };
 }
 
+export interface BoundTo {
+  kind: 'Pod' | 'Secret' | 'Node';
+  name: string;
+  uid: string;
+  /** Of a pod: where it runs. */
+  node?: { name: string; uid: string };
+}
+
 export interface TokenRequest {
   serviceAccount: { namespace: string; name: string; uid: string };
   audiences: readonly string[];
   /** Seconds. */
   lifetime: number;
-  boundTo?: { kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string };
+  boundTo?: BoundTo;
 }
 
 /** Reads an object of the core group, to see whether what a token is bound to still exists. */
@@ -99,6 +107,8 @@ export class ServiceAccountTokens {
         namespace,
         serviceaccount: { name, uid },
         ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+        // the node that a pod runs on is told with it
+        ...(bound?.node && { node: bound.node }),
       },
       nbf: now,
       sub: `system:serviceaccount:${namespace}:${name}`,
@@ -155,12 +165,17 @@ export class ServiceAccountTokens {
     await this.#require('serviceaccounts', bound.namespace, bound.serviceaccount);
     if (bound.pod) await this.#require('pods', bound.namespace, bound.pod);
     if (bound.secret) await this.#require('secrets', bound.namespace, bound.secret);
-    if (bound.node) await this.#require('nodes', '', bound.node);
+    // a pod's token outlives its node as long as the pod does
+    if (bound.node && !bound.pod) await this.#require('nodes', '', bound.node);
     const { namespace, serviceaccount } = bound;
     const extra: Record<string, string[]> = { 'authentication.kubernetes.io/credential-id': [`JTI=${claims.jti}`] };
     if (bound.pod) {
       extra['authentication.kubernetes.io/pod-name'] = [bound.pod.name];
       extra['authentication.kubernetes.io/pod-uid'] = [bound.pod.uid];
+    }
+    if (bound.node) {
+      extra['authentication.kubernetes.io/node-name'] = [bound.node.name];
+      if (bound.node.uid) extra['authentication.kubernetes.io/node-uid'] = [bound.node.uid];
     }
     return {
       name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,

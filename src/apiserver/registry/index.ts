@@ -7,7 +7,7 @@ export { create } from './create.ts';
 export { remove, removeCollection } from './delete.ts';
 export { entryOf, get, list, type ListAnswer } from './read.ts';
 export { selectionOf } from './selection.ts';
-export { change, patch, update } from './update.ts';
+export { change, patch, requested, update } from './update.ts';
 export { fromStored, isDirect } from './convert.ts';
 export { firstAddress } from './services/cidr.ts';
 export { type AddressPlace, ServiceRegistry, type ServiceRanges } from './services/index.ts';

@@ -125,10 +125,13 @@ async function exists(registry: Registry, call: ResourceCall): Promise<boolean> 
 
 export async function patch(registry: Registry, call: ResourceCall): Promise<Answer> {
   if (call.patchType === 'apply') return apply(registry, call);
+  return change(registry, call, { make: (current) => requested(call, current) });
+}
+
+/** The object as an update or a patch (but for apply) wants it. */
+export function requested(call: ResourceCall, current: AnyObject): AnyObject {
   const { kind } = call.served;
-  return change(registry, call, {
-    make: (current) => decode(kind, patched(call, current), call),
-  });
+  return decode(kind, call.verb === 'patch' ? patched(call, current) : cloneJson(call.body), call);
 }
 
 function patched(call: ResourceCall, current: AnyObject): unknown {

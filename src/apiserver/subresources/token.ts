@@ -1,6 +1,7 @@
 /** A token for a service account (authentication/v1 TokenRequest). */
 import { type AnyObject, cause, formatTime, StatusError } from '../../machinery/index.ts';
 import { lookup } from '../admission/lookup.ts';
+import type { BoundTo } from '../authn/index.ts';
 import { type Answer, entryOf, type ResourceCall } from '../registry/index.ts';
 import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
@@ -48,7 +49,7 @@ async function boundObject(
   call: ResourceCall,
   ref: { kind?: string; name?: string; uid?: string },
   account: AnyObject,
-): Promise<{ kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string }> {
+): Promise<BoundTo> {
   const resource = resources[ref.kind ?? ''];
   if (resource === undefined || !ref.name)
     throw StatusError.badRequest(
@@ -67,5 +68,12 @@ async function boundObject(
     throw StatusError.badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(account.metadata.name)} to pod running with different serviceaccount name.`,
     );
-  return { kind: ref.kind as 'Pod', name: ref.name, uid: found.metadata.uid! };
+  const node = resource === 'pods' ? await nodeOf(registry, found.spec.nodeName) : undefined;
+  return { kind: ref.kind as 'Pod', name: ref.name, uid: found.metadata.uid!, ...(node && { node }) };
+}
+
+async function nodeOf(registry: SubresourceContext['registry'], name: string | undefined): Promise<BoundTo['node']> {
+  if (!name) return undefined;
+  const node = await lookup(registry, { group: '', version: 'v1', resource: 'nodes' }, '', name);
+  return node && { name, uid: node.metadata.uid! };
 }

@@ -44,6 +44,25 @@ function ask(client: Client, name: string, request: string, signerName: string, 
   } as CertificateSigningRequest);
 }
 
+test('a verdict may be patched, with a note beside it', async (t) => {
+  const request = made('/CN=joe');
+  if (request === undefined) return t.skip('needs openssl on the PATH');
+  await using cluster = await startCluster({ controllers: false, scheduler: false });
+  const { client } = cluster;
+  await ask(client, 'joe', request, 'kube-apiserver-client', clientUsages);
+  const conditions = [{ type: 'Approved', status: 'True', reason: 'Known', message: 'by face' }];
+  const body = { metadata: { annotations: { by: 'ann' } }, status: { conditions, certificate: 'Zm9yZ2Vk' } };
+  const told = await client.patch<CertificateSigningRequest>(
+    certificateSigningRequests,
+    { name: 'joe' },
+    { type: 'merge', body },
+    { subresource: 'approval' },
+  );
+  assert.equal(told.metadata.annotations?.by, 'ann');
+  assert.ok(condition(told, 'Approved')?.lastTransitionTime);
+  assert.equal(told.status?.certificate, undefined);
+});
+
 const read = ({ client }: Cluster, name: string) =>
   client.get<CertificateSigningRequest>(certificateSigningRequests, { name });
 const condition = (request: CertificateSigningRequest, type: string) =>
