@@ -109,8 +109,8 @@ test('a compaction by another process is reported', { skip }, async (t) => {
   const { open } = await start(t);
   const [one, two] = [await open(), await open()];
   for (const value of ['1', '2', '3', '4']) await write(one, 'a', value);
-  await one.compact(4);
   await until(() => two.revision === 5);
+  await one.compact(4);
   await assert.rejects(two.range({ start: 'a', end: 'b', revision: 2 }), CompactedError);
   const ended = await new Promise<Error | undefined>((onEnd) => {
     two.watch({ start: 'a', end: 'b', fromRevision: 2, onEvents: () => {}, onEnd });

@@ -123,6 +123,7 @@ describe('oci', {
         ((await under.runtime.containerStats(id))?.pids ?? 0) >= 39 ||
         (await under.runtime.containerStatus(id))?.state === 'Exited',
       'the bomb',
+      30_000,
     );
     assert.ok(((await under.runtime.containerStats(id))?.pids ?? 0) <= 40);
     await under.runtime.stopContainer(id, 0);
