@@ -42,7 +42,9 @@ export function loadPki(directory: string, now: number, hosts: readonly string[]
         notAfter: now + year,
       }),
     );
-  const proxyAuthority = pair(directory, 'front-proxy-ca', now, [], () => createAuthority('glasshouse-front-proxy', now));
+  const proxyAuthority = pair(directory, 'front-proxy-ca', now, [], () =>
+    createAuthority('glasshouse-front-proxy', now),
+  );
   const proxyClient = pair(directory, frontProxyName, now, [], () =>
     issue(proxyAuthority, {
       commonName: frontProxyName,

@@ -134,7 +134,10 @@ export class World {
 
   #clientFor(user: User, userAgent: string): Client {
     const server = this.#serverFor(user, userAgent);
-    return localClient(this.#options.faults.before(() => server), { share: true });
+    return localClient(
+      this.#options.faults.before(() => server),
+      { share: true },
+    );
   }
 }
 
