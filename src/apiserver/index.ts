@@ -240,7 +240,7 @@ export { certifyRequest, type SigningTerms } from './pki/request.ts';
 export type { LocalRequest, LocalServer, LocalWatch } from './local.ts';
 export type { ListenOptions } from './http.ts';
 export { type EncryptedStore, encryptedStore } from './encryption/index.ts';
-export { type JwtConfiguration } from './authn/oidc/index.ts';
+export type { JwtConfiguration } from './authn/oidc/index.ts';
 export { Audit, type AuditPolicy, auditPolicyOf, RotatingLog } from './audit/index.ts';
 export {
   anonymousBy,

@@ -2,7 +2,7 @@
 import { type AnyObject, cause, isObject, StatusError } from '../machinery/index.ts';
 import type { ServiceAccountTokens, TokenAuthenticator } from './authn/index.ts';
 import type { Attributes, Decision, PolicyRule } from './authz/index.ts';
-import { type Answer, type ResourceCall } from './registry/index.ts';
+import type { Answer, ResourceCall } from './registry/index.ts';
 import { decode } from './registry/decode.ts';
 import type { User } from './request.ts';
 

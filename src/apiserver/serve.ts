@@ -10,7 +10,7 @@ import { type ChainOptions, header, pass, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
 import { conversations, type NodeProxy } from './nodeproxy.ts';
-import { type Paths } from './paths.ts';
+import type { Paths } from './paths.ts';
 import { formsOf, json, representationOf } from './publish/negotiate.ts';
 import type { IncludeObject } from './publish/table.ts';
 import type { ResourceCall } from './registry/index.ts';

@@ -1,6 +1,6 @@
 import { namespaces, type Node, nodes, type Pod, pods } from '../api/index.ts';
 import { type Client, type EventRecorder, eventRecorder, Informers, type Log, quiet } from '../client/index.ts';
-import { type Clock, type KubeObject, type Random, type Resource } from '../machinery/index.ts';
+import type { Clock, KubeObject, Random, Resource } from '../machinery/index.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Binding } from './binding.ts';
 import { profilesOf, type SchedulerConfiguration } from './config.ts';

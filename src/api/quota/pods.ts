@@ -1,6 +1,6 @@
 /** Pods in quotas: how many there are, and what they ask for until they end. */
 import type { Pod } from '../gen/types.ts';
-import { type Amounts } from './amounts.ts';
+import type { Amounts } from './amounts.ts';
 import type { QuotaEvaluator } from './evaluator.ts';
 import { hasPodLevelResources, podAmounts } from './podamounts.ts';
 import { isTerminating, podInScope } from './scopes.ts';

@@ -1,6 +1,6 @@
 /** Bearer tokens that somebody else knows: asked with a TokenReview (authentication.k8s.io/v1), the answer kept for a while. */
 import { createHash } from 'node:crypto';
-import { type Clock } from '../../machinery/index.ts';
+import type { Clock } from '../../machinery/index.ts';
 import type { User } from '../request.ts';
 import type { TokenAuthenticator } from './index.ts';
 import { type Remote, RemoteJson } from './remote.ts';

@@ -2,7 +2,7 @@
 import { type AnyObject, formatTime, StatusError, validateObjectMeta } from '../../machinery/index.ts';
 import { storedBytes } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
-import { type Answer, type Registry, type ResourceCall } from './context.ts';
+import type { Answer, Registry, ResourceCall } from './context.ts';
 import { entryAs, isDirect, objectAs, toStored } from './convert.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields } from './manage.ts';

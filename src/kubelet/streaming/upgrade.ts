@@ -6,7 +6,7 @@ import { type Clock, StatusError } from '../../machinery/index.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { commandProtocols, serveChannels } from './channels.ts';
 import { parsePorts, serveChannelForward, serveSpdyForward } from './portforward.ts';
-import { type RemoteRequest } from './remotecommand.ts';
+import type { RemoteRequest } from './remotecommand.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import { serveSpdyCommand, spdyCommandProtocols } from './spdycommand.ts';
 

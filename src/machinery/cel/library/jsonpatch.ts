@@ -1,6 +1,6 @@
 /** What expressions that change objects need: `Object{spec: Object.spec{…}}`, `JSONPatch{…}`, and the escaping of keys. */
 import type { Environment } from '../environment.ts';
-import { type Library } from '../environment.ts';
+import type { Library } from '../environment.ts';
 import { type CallCost, overload } from '../overload.ts';
 import { sizeOf, traversal } from '../size.ts';
 import { dynType, type Field, type Fields, stringType, structType, type Type } from '../types.ts';
