@@ -31,6 +31,7 @@ export async function up(platform: Platform, flags: UpFlags): Promise<void> {
   mkdirSync(places.root, { recursive: true, mode: 0o700 });
   chmodSync(places.root, 0o700);
   const running = await platform.up(optionsOf(platform, places, flags));
+  const stopped = toldToStop();
   writeFileSync(places.kubeconfig, running.kubeconfig, { mode: 0o600 });
   if (flags.kubeconfig) copyFileSync(places.kubeconfig, flags.kubeconfig);
   else mergeKubeconfig(places, running.kubeconfig);
@@ -38,7 +39,7 @@ export async function up(platform: Platform, flags: UpFlags): Promise<void> {
   say(`${green('ready')} in ${Math.round(performance.now())} ms`);
   if (process.send) process.send('ready');
   hints(running, flags);
-  await untilStopped(places, running, flags);
+  await untilStopped(stopped, places, running, flags);
 }
 
 function refuseSecond(places: Places): void {
@@ -95,10 +96,19 @@ function hints(running: RunningPlatform, flags: UpFlags): void {
     say(dim('Ctrl-C stops the control plane; what runs on it goes on until "glass down".'));
 }
 
-async function untilStopped(places: Places, running: RunningPlatform, flags: UpFlags): Promise<void> {
-  const stopped = new Promise<void>((resolve) => {
+/** Heard before we say that we are ready: whoever stops us at that very moment finds nothing left behind either. */
+function toldToStop(): Promise<void> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+}
+
+async function untilStopped(
+  stopped: Promise<void>,
+  places: Places,
+  running: RunningPlatform,
+  flags: UpFlags,
+): Promise<void> {
   try {
     await Promise.race([stopped, running.failed]);
   } finally {
