@@ -8,4 +8,11 @@ const child = spawn(nodeBinary(), [join(root, 'src/cmd/glass.ts'), 'up', ...proc
   stdio: 'inherit',
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+// the shell between npm and us passes no signal on: when npm was ended, so are we
+const parent = process.ppid;
+const looking = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(looking);
+  child.kill('SIGTERM');
+}, 500).unref();
 child.on('exit', (code, signal) => process.exit(signal ? 0 : (code ?? 1)));
