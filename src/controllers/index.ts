@@ -19,6 +19,7 @@ import { replicaSetController, replicationController } from './replicaset.ts';
 import { bootstrapSigner, tokenCleaner } from './bootstraptokens/index.ts';
 import { certificateApproving, certificateCleaner, certificateSigning, type Sign } from './certificates/index.ts';
 import { claimProtection, volumeProtection } from './protection/index.ts';
+import { podResourceClaims, resourceClaimCleaner } from './resourceclaim/index.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
@@ -61,6 +62,8 @@ export function controllers({ clusterCA, sign, localVolumes }: ControllerOptions
     ttlAfterFinished,
     horizontalPodAutoscaler(),
     ...volumeControllers(localVolumes),
+    podResourceClaims,
+    resourceClaimCleaner,
     disruptionController,
     clusterRoleAggregation,
     endpointSliceController,

@@ -1,6 +1,7 @@
 /** The plugins, in the order in which they are asked. */
 import type { PluginFactory } from '../handle.ts';
 import { defaultPreemption } from './defaultpreemption.ts';
+import { dynamicResources } from './dynamicresources/index.ts';
 import { gangScheduling } from './gangscheduling.ts';
 import { imageLocality } from './imagelocality.ts';
 import { interPodAffinity } from './interpodaffinity.ts';
@@ -29,6 +30,7 @@ export const plugins: Readonly<Record<string, PluginFactory>> = {
   NodeVolumeLimits: nodeVolumeLimits,
   VolumeBinding: volumeBinding,
   VolumeZone: volumeZone,
+  DynamicResources: dynamicResources,
   PodTopologySpread: podTopologySpread,
   InterPodAffinity: interPodAffinity,
   DefaultPreemption: defaultPreemption,
