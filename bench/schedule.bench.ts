@@ -3,10 +3,10 @@
  * memory; every binding, status and event is a write through the API. `-- CASE` runs one of them.
  */
 import { namespaces, nodes, type Pod, pods, priorityClasses, serviceAccounts } from '../src/api/index.ts';
-import type { Client } from '../src/client/index.ts';
+import { type Client, localClient } from '../src/client/index.ts';
 import { systemClock, systemRandom } from '../src/machinery/index.ts';
 import { runScheduler } from '../src/scheduler/index.ts';
-import { type Cluster, startCluster } from '../src/testing/index.ts';
+import { startCluster } from '../src/testing/index.ts';
 import { report } from './report.ts';
 
 const nodeCount = Number(process.env.NODES ?? 5000);
@@ -104,8 +104,11 @@ async function run({ before, measured, pod, labels, hopeless = 0 }: Case): Promi
       spec,
     } as Pod);
   const stop = new AbortController();
+  // as `glass up` gives it to the scheduler
+  const name = 'system:kube-scheduler';
+  const own = localClient(cluster.apiserver.local({ name, groups: ['system:authenticated'] }, name), { share: true });
   const scheduler = runScheduler({
-    client: cluster.clientFor({ name: 'system:kube-scheduler' }),
+    client: own,
     clock: systemClock,
     random: systemRandom,
     signal: stop.signal,
@@ -113,14 +116,14 @@ async function run({ before, measured, pod, labels, hopeless = 0 }: Case): Promi
   await scheduler.started;
   await inBatches(before, (n) => make(`before-${n}`, pod(n, false)));
   await inBatches(hopeless, (n) => make(`hopeless-${n}`, { containers: asking('9'), priorityClassName: 'high' }));
-  await bound(cluster, 'before-', before, () => {});
+  await bound(own, 'before-', before, () => {});
   let seconds = 0;
   // held back by a gate, so that making them is not measured
   const schedulingGates = [{ name: 'bench/start' }];
   await inBatches(measured, (n) => make(`measured-${n}`, { ...pod(n, true), schedulingGates }));
   const churn = hopeless > 0 ? setInterval(() => void churnOnce(client), 200) : undefined;
   let started = 0;
-  const done = bound(cluster, 'measured-', measured, () => {
+  const done = bound(own, 'measured-', measured, () => {
     seconds = (performance.now() - started) / 1000;
   });
   stop.abort();
@@ -134,7 +137,7 @@ async function run({ before, measured, pod, labels, hopeless = 0 }: Case): Promi
   );
   const second = new AbortController();
   const again = runScheduler({
-    client: cluster.clientFor({ name: 'system:kube-scheduler' }),
+    client: own,
     clock: systemClock,
     random: systemRandom,
     signal: second.signal,
@@ -185,20 +188,20 @@ async function inBatches(count: number, make: (n: number) => Promise<unknown>): 
 }
 
 /** Resolves once so many pods whose names begin so have a node; `last` is called when the last of them has. */
-async function bound(cluster: Cluster, prefix: string, count: number, last: () => void): Promise<void> {
+async function bound(client: Client, prefix: string, count: number, last: () => void): Promise<void> {
   if (count === 0) return;
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), longest);
   const seen = new Set<string>();
   try {
-    const list = await cluster.client.list(pods, { namespace: 'bench' });
+    const list = await client.list(pods, { namespace: 'bench' });
     const look = ({ metadata, spec }: Pod) => {
       if (spec.nodeName && metadata.name!.startsWith(prefix)) seen.add(metadata.name!);
     };
     list.items.forEach(look);
     const resourceVersion = list.metadata.resourceVersion;
     if (seen.size < count)
-      for await (const { object } of cluster.client.watch(pods, {
+      for await (const { object } of client.watch(pods, {
         namespace: 'bench',
         resourceVersion,
         signal: stop.signal,
