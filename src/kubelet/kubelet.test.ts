@@ -28,3 +28,13 @@ test('the node is registered and says Ready', async () => {
   assert.equal(node?.status.conditions.find(({ type }: { type: string }) => type === 'Ready').status, 'True');
   assert.equal(node?.metadata.labels?.['kubernetes.io/hostname'], 'node');
 });
+
+test('a pod that claims devices does not run without them, and is told why', async () => {
+  await using world = await startWorld();
+  world.run({ containers: [web], resourceClaims: [{ name: 'gpu', resourceClaimName: 'mine' }] });
+  await world.until('told', () =>
+    world.events.some((line) => line.startsWith('Warning FailedPrepareDynamicResources')),
+  );
+  assert.equal(world.runtime.configs.size, 0);
+  assert.notEqual(world.pod()?.status?.phase, 'Running');
+});
