@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type CronJob, cronJobs, type CronJobSpec, type Job, jobs, pods } from '../../api/index.ts';
+import { type CronJob, cronJobs, type CronJobSpec, events, type Job, jobs, pods } from '../../api/index.ts';
 import { type Cluster, settle, startCluster, type VirtualClock } from '../../testing/index.ts';
 import { report } from '../testpods.ts';
 
@@ -74,5 +74,25 @@ test('nothing while suspended; of what was missed only the last, and not when it
     await cluster.client.patch(cronJobs, at, { type: 'merge', body: { spec: { suspend: false } } });
     await settle();
     assert.equal((await all(cluster)).length, expected);
+  }
+});
+
+test('that far too many starts were missed is told, and the last one is made up for', async () => {
+  for (const [startingDeadlineSeconds, expected] of [
+    [undefined, true],
+    [1200, false],
+  ] as const) {
+    await using cluster = await start({ suspend: true, startingDeadlineSeconds });
+    await pass(cluster, 5 * 102);
+    await cluster.client.patch(cronJobs, at, { type: 'merge', body: { spec: { suspend: false } } });
+    await settle();
+    assert.equal((await all(cluster)).length, 1);
+    await pass(cluster, 1);
+    const { items } = await cluster.client.list(events, { namespace: 'default' });
+    assert.equal(
+      items.some(({ reason }) => reason === 'TooManyMissedTimes'),
+      expected,
+      `${startingDeadlineSeconds}`,
+    );
   }
 });

@@ -4,8 +4,10 @@ import type { Controller, ReconcileContext } from '../../client/index.ts';
 import { apiVersionOf, cloneJson, equalJson, formatTime, isStatusError } from '../../machinery/index.ts';
 import { refOf } from '../claim.ts';
 import { controllerRef } from '../pods.ts';
-import { lastWithin, nextAfter, parseSchedule, type Schedule } from './schedule.ts';
+import { lastWithin, missedMoreThan, nextAfter, parseSchedule, type Schedule } from './schedule.ts';
 
+/** Missed starts, from which on something is wrong with the clock or the controller. */
+const many = 100;
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 
 export const cronJobController: Controller<CronJob> = {
@@ -27,7 +29,19 @@ export const cronJobController: Controller<CronJob> = {
       schedule = parseSchedule(cron.spec.schedule);
       due = lastWithin(schedule, sinceOf(before, now), now, cron.spec.timeZone);
       next = nextAfter(schedule, schedule.every && due === undefined ? sinceOf(before, now) : now, cron.spec.timeZone);
+      if (missedMoreThan(many, schedule, sinceOf(before, now), now, cron.spec.timeZone))
+        events.event(
+          cron,
+          'Warning',
+          'TooManyMissedTimes',
+          'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
+        );
     } catch (error) {
+      if (error instanceof RangeError) {
+        const zone = JSON.stringify(cron.spec.timeZone);
+        events.event(cron, 'Warning', 'UnknownTimeZone', `invalid timeZone: ${zone}: ${error.message}`);
+        return;
+      }
       events.event(
         cron,
         'Warning',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { lastWithin, nextAfter, parseSchedule } from './schedule.ts';
+import { lastWithin, missedMoreThan, nextAfter, parseSchedule } from './schedule.ts';
 
 test('when a schedule next applies', () => {
   for (const [schedule, after, expected, zone] of [
@@ -70,4 +70,22 @@ test('what is not a schedule is refused with the field that is wrong', () => {
     '1-2-3 * * * *',
   ])
     assert.throws(() => parseSchedule(wrong), /schedule/, wrong);
+});
+
+test('how many times were missed', () => {
+  const from = Date.parse('2026-01-01T00:00:00Z');
+  for (const [schedule, minutes, expected] of [
+    ['* * * * *', 100, false],
+    ['* * * * *', 101, true],
+    ['*/5 * * * *', 504, false],
+    ['*/5 * * * *', 505, true],
+    ['@every 10m', 1005, false],
+    ['@every 10m', 1010, true],
+    ['0 0 30 2 *', 1_000_000, false],
+  ] as const)
+    assert.equal(
+      missedMoreThan(100, parseSchedule(schedule), from, from + minutes * 60_000),
+      expected,
+      `${schedule} ${minutes}`,
+    );
 });

@@ -155,3 +155,17 @@ export function lastWithin(schedule: Schedule, from: number, to: number, timeZon
     if (found !== undefined || start === from) return found;
   }
 }
+
+/** Whether more than `count` times lie in (`from`, `to`], reckoned from the distance of the first two as upstream does. */
+export function missedMoreThan(
+  count: number,
+  schedule: Schedule,
+  from: number,
+  to: number,
+  timeZone?: string,
+): boolean {
+  const first = nextAfter(schedule, from, timeZone);
+  if (first === undefined || first > to) return false;
+  const second = nextAfter(schedule, first, timeZone);
+  return second !== undefined && Math.floor((to - first) / (second - first)) + 1 > count;
+}
