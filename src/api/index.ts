@@ -17,3 +17,4 @@ export { age, humanDuration } from './columns.ts';
 export * from './protobuf/index.ts';
 export { type ParsedCertificateRequest, parseCertificateRequest } from './certificates.k8s.io/v1/pkcs10.ts';
 export * from './quota/index.ts';
+export * from './flowcontrol.apiserver.k8s.io/v1/builtin.ts';

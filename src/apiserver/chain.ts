@@ -39,7 +39,16 @@ export interface Witness {
   decided(allowed: boolean, reason: string): void;
 }
 
-export async function pass(asked: Asked, options: ChainOptions, witness?: Witness): Promise<Passed> {
+/**
+ * `admit` is asked once it is known who asks for what, before whether they may: who is refused takes up the server's time, too. It may answer with a
+ * promise to be waited for.
+ */
+export async function pass(
+  asked: Asked,
+  options: ChainOptions,
+  witness?: Witness,
+  admit?: (user: User, info: RequestInfo) => Promise<void> | undefined,
+): Promise<Passed> {
   const authorization = header(asked.headers, 'authorization');
   const info = requestInfoOf(asked.method, asked.path, asked.query);
   let real = anonymous;
@@ -54,6 +63,8 @@ export async function pass(asked: Asked, options: ChainOptions, witness?: Witnes
   witness?.authenticated(real, info);
   const user = impersonated(real, asked.headers, options.authorize);
   witness?.impersonated(user);
+  const admitted = admit?.(user, info);
+  if (admitted !== undefined) await admitted;
   if (options.authorizeElsewhere === undefined) require(options, user, info, witness);
   else {
     const attributes = attributesOf(user, info);

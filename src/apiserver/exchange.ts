@@ -5,6 +5,13 @@ export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 /** Bytes, or pieces that make up `length` bytes and are asked for one by one. */
 export type Body = Buffer | (Iterable<Buffer> & { readonly length: number });
 
+/** Headers of an answer, whatever it is; made once for many exchanges. */
+export interface StandingHeaders {
+  readonly canonical: Readonly<Record<string, string>>;
+  /** The same, as HTTP/2 wants names. */
+  readonly lowered: Readonly<Record<string, string>>;
+}
+
 export interface Exchange {
   readonly method: string;
   /** Path without the query. */
@@ -17,6 +24,8 @@ export interface Exchange {
   readonly remoteAddress: string | undefined;
   /** Adds to what is recorded of the request; absent: nothing is. */
   readonly annotate?: ((name: string, value: string) => void) | undefined;
+  /** Go with whatever is answered from now on. */
+  standing: StandingHeaders | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   /** The whole body. Rejects with `RequestEntityTooLarge` beyond `limit` bytes, and when it stays incomplete. */

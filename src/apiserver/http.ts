@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { StatusError } from '../machinery/index.ts';
-import type { Body, Exchange, Headers, Sink } from './exchange.ts';
+import type { Body, Exchange, Headers, Sink, StandingHeaders } from './exchange.ts';
 
 export interface ListenOptions {
   /** PEM. */
@@ -138,6 +138,7 @@ const over = new Error('the exchange is over');
 
 abstract class Base {
   readonly path: string;
+  standing: StandingHeaders | undefined;
   readonly #search: string;
   #query: URLSearchParams | undefined;
 
@@ -193,18 +194,18 @@ class Http1Exchange extends Base implements Exchange {
     const response = this.#response;
     if (response === undefined || response.destroyed) return;
     if (Buffer.isBuffer(body)) {
-      response.writeHead(code, { ...headers, 'Content-Length': body.length });
+      response.writeHead(code, { ...headers, ...this.standing?.canonical, 'Content-Length': body.length });
       response.end(this.method === 'HEAD' ? undefined : body);
       return;
     }
-    response.writeHead(code, { ...headers, 'Content-Length': body.length });
+    response.writeHead(code, { ...headers, ...this.standing?.canonical, 'Content-Length': body.length });
     if (this.method === 'HEAD') response.end();
     else pump(body, response);
   }
 
   stream(code: number, headers: Record<string, string>): Sink {
     const response = this.#response!;
-    response.writeHead(code, headers);
+    response.writeHead(code, { ...headers, ...this.standing?.canonical });
     response.flushHeaders();
     return {
       get pending() {
@@ -252,7 +253,7 @@ class Http2Exchange extends Base implements Exchange {
   reply(code: number, headers: Record<string, string>, body: Body): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
-    stream.respond({ ':status': code, ...lowered(headers), 'content-length': body.length });
+    stream.respond({ ':status': code, ...lowered(headers), ...this.standing?.lowered, 'content-length': body.length });
     if (this.method === 'HEAD' || body.length === 0) stream.end();
     else if (Buffer.isBuffer(body)) stream.end(body);
     else pump(body, stream);
@@ -262,7 +263,7 @@ class Http2Exchange extends Base implements Exchange {
 
   stream(code: number, headers: Record<string, string>): Sink {
     const stream = this.#stream;
-    stream.respond({ ':status': code, ...lowered(headers) });
+    stream.respond({ ':status': code, ...lowered(headers), ...this.standing?.lowered });
     return {
       get pending() {
         return stream.writableLength;

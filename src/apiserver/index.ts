@@ -4,7 +4,7 @@
  * reads time and chance from what it is given, and listens only where it is told to.
  */
 import { kinds, kubernetesVersion } from '../api/index.ts';
-import type { AnyObject, Clock, Random } from '../machinery/index.ts';
+import { type AnyObject, type Clock, MetricSet, type Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 import { admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
@@ -15,6 +15,7 @@ import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/in
 import { type Aggregation, type FrontProxy, publishAuthentication, startAggregation } from './aggregation/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
+import { startFairness } from './fairness/index.ts';
 import type { Audit } from './audit/index.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
 import { conversionBy, followDefinitions, withRules } from './crd/index.ts';
@@ -46,6 +47,10 @@ export interface ApiserverOptions extends ServiceRanges {
   readonly usage?: SummarySource;
   /** How to show itself to servers that APIServices name; without it they cannot tell on whose behalf they are asked. */
   readonly frontProxy?: FrontProxy;
+  /** Requests from outside that are served at once, those of the exempt level aside. Absent: 600. */
+  readonly seats?: number;
+  /** Where counts go; absent: into a set of its own. */
+  readonly metrics?: MetricSet;
   /** Records who asked what; absent: nothing is recorded. */
   readonly audit?: Audit;
   /** Whether those who show nothing may ask for a path; absent: for any. */
@@ -113,7 +118,15 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     (namespace, name) => lookup(registry, { group: '', version: 'v1', resource: 'secrets' }, namespace, name),
     clock,
   );
+  const counted = options.metrics ?? new MetricSet();
   const metrics = new Metrics(clock.now());
+  const fairness = await startFairness({
+    registry,
+    clock,
+    metrics: counted,
+    seats: options.seats,
+    failed: (error) => options.failed(error, ''),
+  });
   const doors: Door[] = [];
   let advertised = '';
   const paths = new Paths({
@@ -127,6 +140,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       { name: 'ping', check: () => undefined },
       { name: 'store', check: () => broken?.message },
     ],
+    debug: (page, query) => fairness.page(page, query),
     gauges: () => ({ apiserver_store_revision: store.revision }),
   });
   const serving: Serving = {
@@ -140,6 +154,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     aggregation,
     nodes: options.nodes && new NodeProxy(registry, options.nodes),
     proxy: new Proxy(registry, options.nodes),
+    fairness,
     metrics,
     audit: options.audit,
     clock,
@@ -165,6 +180,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     local: (user, userAgent) => new LocalServer(serving, user, userAgent),
     async close() {
       stopHousekeeping();
+      fairness.close();
       definitions.close();
       aggregation.close();
       webhooks.close();

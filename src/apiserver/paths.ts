@@ -25,10 +25,14 @@ export interface PathsOptions {
   /** `host:port` that clients reach the server under. */
   address(): string;
   readonly checks: readonly HealthCheck[];
+  /** A page of /debug/api_priority_and_fairness/; undefined: there is none. */
+  debug(page: string, query: URLSearchParams): string | undefined;
   gauges(): Record<string, number>;
 }
 
 const text = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' };
+
+const fairnessPages = '/debug/api_priority_and_fairness/';
 
 export class Paths {
   readonly #options: PathsOptions;
@@ -50,6 +54,11 @@ export class Paths {
         Buffer.from(this.#options.metrics.text(this.#options.gauges())),
         'text/plain; version=0.0.4',
       );
+    if (path.startsWith(fairnessPages)) {
+      const page = this.#options.debug(path.slice(fairnessPages.length), exchange.query);
+      if (page === undefined) throw StatusError.noSuchPath();
+      return this.#bytes(exchange, Buffer.from(page), text['Content-Type']);
+    }
     if (path === '/openapi/v2') return this.#document(exchange, this.#options.openapi.v2());
     if (path.startsWith('/openapi/v3/')) return this.#openapi(exchange, path.slice('/openapi/v3/'.length));
     if ((path === '/api' || path === '/apis') && wantsAggregated(exchange))

@@ -8,6 +8,7 @@ import type { Audit } from './audit/index.ts';
 import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
+import { type Fairness, type Place as Seat, TooManyRequests } from './fairness/index.ts';
 import type { Metrics } from './metrics.ts';
 import { conversations, type NodeProxy } from './nodeproxy.ts';
 import type { Paths } from './paths.ts';
@@ -29,6 +30,7 @@ export interface Serving {
   readonly aggregation: Aggregation;
   readonly nodes: NodeProxy | undefined;
   readonly proxy: Proxy;
+  readonly fairness: Fairness;
   readonly metrics: Metrics;
   /** Absent: nothing is recorded. */
   readonly audit: Audit | undefined;
@@ -45,8 +47,9 @@ export async function serve(serving: Serving, asked: Exchange): Promise<void> {
   const warnings: string[] = [];
   let info: RequestInfo | undefined;
   let code = 200;
+  const place = new Place(serving, exchange);
   try {
-    const passed = await pass(exchange, serving.chain, audited);
+    const passed = await pass(exchange, serving.chain, audited, (user, asked) => place.take(user, asked));
     info = passed.info;
     const elsewhere = serving.aggregation.find(exchange.path);
     if (elsewhere !== undefined) code = await serving.aggregation.serve(elsewhere, exchange, passed.user);
@@ -55,7 +58,10 @@ export async function serve(serving: Serving, asked: Exchange): Promise<void> {
   } catch (error) {
     const told = toStatus(serving, error);
     code = told.code;
-    send(exchange, statusReply(told), warnings);
+    if (told instanceof TooManyRequests) exchange.reply(code, told.headers, Buffer.from(`${told.message}\n`));
+    else send(exchange, statusReply(told), warnings);
+  } finally {
+    place.leave();
   }
   if (info?.verb === 'watch' && code === 200) return;
   const seconds = (serving.clock.monotonic() - started) / 1000;
@@ -67,6 +73,43 @@ export async function serve(serving: Serving, asked: Exchange): Promise<void> {
     code,
     seconds,
   );
+}
+
+/** What a request holds while it is served. */
+class Place {
+  readonly #serving: Serving;
+  readonly #exchange: Exchange;
+  #taken: Seat | undefined;
+
+  constructor(serving: Serving, exchange: Exchange) {
+    this.#serving = serving;
+    this.#exchange = exchange;
+  }
+
+  take(user: User, info: RequestInfo): Promise<void> | undefined {
+    const exchange = this.#exchange;
+    const asked = { user, info, query: () => exchange.query, signal: () => exchange.signal };
+    const seat = this.#serving.fairness.admit(asked, (headers) => {
+      exchange.standing = headers;
+    });
+    if (seat instanceof Promise)
+      return seat.then((granted) => {
+        this.#taken = granted;
+        if (info.verb === 'watch') this.#watch(info);
+      });
+    this.#taken = seat;
+    if (info.verb === 'watch') this.#watch(info);
+    return undefined;
+  }
+
+  #watch(info: RequestInfo): void {
+    const forget = this.#serving.fairness.watchers.register(info);
+    this.#exchange.signal.addEventListener('abort', forget, { once: true });
+  }
+
+  leave(): void {
+    this.#taken?.over();
+  }
 }
 
 async function resource(

@@ -21,3 +21,4 @@ export { type ManagedUpdate, updateManagedFields } from './managedfields.ts';
 export { type Apply, applyPatch } from './apply.ts';
 export { equalFields, type FieldStep, fieldsOfPaths, formatFieldPath, hasField, pathsOf } from './fieldset.ts';
 export { applyStrategicPatch } from './strategicpatch.ts';
+export * from './metrics.ts';

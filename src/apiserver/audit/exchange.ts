@@ -2,7 +2,7 @@
 import { isStatusError } from '../../machinery/index.ts';
 import { parseBody } from '../body.ts';
 import type { Witness } from '../chain.ts';
-import type { Body, Exchange, Headers, Sink } from '../exchange.ts';
+import type { Body, Exchange, Headers, Sink, StandingHeaders } from '../exchange.ts';
 import type { RequestInfo, User } from '../request.ts';
 import type { Audit, Trail } from './index.ts';
 
@@ -42,6 +42,12 @@ export class AuditedExchange implements Exchange, Witness {
   }
   get signal(): AbortSignal {
     return this.#exchange.signal;
+  }
+  get standing(): StandingHeaders | undefined {
+    return this.#exchange.standing;
+  }
+  set standing(headers: StandingHeaders | undefined) {
+    this.#exchange.standing = headers;
   }
 
   authenticated(user: User, info: RequestInfo): void {
