@@ -27,15 +27,17 @@ export function pinLoad(): void {
     execFileSync('taskset', ['-acp', String(cpus().length - 1), String(process.pid)], { stdio: 'ignore' });
 }
 
-function onPath(program: string): boolean {
+export function onPath(program: string): boolean {
   return spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
 }
 
-function pinned(command: string, args: string[], options: Parameters<typeof spawn>[2] = {}): ChildProcess {
-  return several && onPath('taskset')
+type Start = (command: string, args: string[], options?: Parameters<typeof spawn>[2]) => ChildProcess;
+
+const pinned: Start = (command, args, options = {}) =>
+  several && onPath('taskset')
     ? spawn('taskset', ['-c', serverCore, command, ...args], options)
     : spawn(command, args, options);
-}
+const unpinned: Start = (command, args, options = {}) => spawn(command, args, options);
 
 export async function startOurs(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -51,7 +53,9 @@ export function peerIsHere(): boolean {
   return onPath('kube-apiserver') && onPath('etcd');
 }
 
-export async function startPeer(): Promise<Server> {
+/** `anyCore`: not pinned to one, where the load does not come from outside. `flags`: more of them for kube-apiserver. */
+export async function startPeer({ anyCore = false, flags = [] as string[] } = {}): Promise<Server> {
+  const start = anyCore ? unpinned : pinned;
   const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
@@ -62,7 +66,7 @@ export async function startPeer(): Promise<Server> {
   const log = openSync(join(folder, 'log'), 'w');
   const stdio: ['ignore', number, number] = ['ignore', log, log];
   const address = (port: number) => `http://127.0.0.1:${port}`;
-  const etcd = pinned(
+  const etcd = start(
     'etcd',
     [
       ['--data-dir', join(folder, 'etcd'), '--log-level', 'error'],
@@ -77,7 +81,7 @@ export async function startPeer(): Promise<Server> {
     format: 'pem',
   });
   const accounts = file('accounts.key', signing.toString());
-  const apiserver = pinned(
+  const apiserver = start(
     'kube-apiserver',
     [
       `--etcd-servers=${address(client)}`,
@@ -95,6 +99,7 @@ export async function startPeer(): Promise<Server> {
       '--endpoint-reconciler-type=none',
       '--authorization-mode=RBAC',
       '--profiling=false',
+      ...flags,
     ],
     { stdio },
   );
@@ -158,7 +163,7 @@ export async function compare(
   pinLoad();
   const figures = await measured(startOurs, measure);
   if (!peerIsHere() || process.argv.includes('--no-peer')) return { figures: figures.figures };
-  return { figures: figures.figures, peer: await measured(startPeer, measure) };
+  return { figures: figures.figures, peer: await measured(() => startPeer(), measure) };
 }
 
 async function measured(start: () => Promise<Server>, measure: (target: Target) => Promise<number[]>) {
