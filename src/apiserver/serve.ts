@@ -190,14 +190,17 @@ async function readCall(
 /** A DeleteOptions in the body of a DELETE. */
 export function takeDeleteOptions(options: RequestOptions, body: Record<string, any>): void {
   if (body.kind !== undefined && body.kind !== 'DeleteOptions')
-    throw StatusError.badRequest(`the body of a DELETE must be DeleteOptions, not ${body.kind}`);
+    throw StatusError.badRequest(`the body of a DELETE must be DeleteOptions, not ${JSON.stringify(body.kind)}`);
   const { gracePeriodSeconds, propagationPolicy, preconditions, dryRun, orphanDependents } = body;
   if (gracePeriodSeconds !== undefined && gracePeriodSeconds !== null) {
     if (!Number.isSafeInteger(gracePeriodSeconds))
       throw StatusError.badRequest('gracePeriodSeconds must be an integer');
     options.gracePeriodSeconds = gracePeriodSeconds;
   }
-  if (propagationPolicy) options.propagationPolicy = String(propagationPolicy);
+  if (propagationPolicy) {
+    if (typeof propagationPolicy !== 'string') throw StatusError.badRequest('propagationPolicy must be a string');
+    options.propagationPolicy = propagationPolicy;
+  }
   if (typeof orphanDependents === 'boolean') options.orphanDependents = orphanDependents;
   if (isObject(preconditions)) options.preconditions = preconditions;
   if (Array.isArray(dryRun) && dryRun.length > 0) {

@@ -5,7 +5,8 @@ import type { Headers } from '../exchange.ts';
 import type { User } from '../request.ts';
 
 export function impersonated(user: User, headers: Headers, authorize: (attributes: Attributes) => Decision): User {
-  const name = one(headers['impersonate-user']);
+  // as upstream: an empty one is none
+  const name = one(headers['impersonate-user']) || undefined;
   const groups = [headers['impersonate-group'] ?? []].flat();
   const uid = one(headers['impersonate-uid']);
   const extra = Object.entries(headers).filter(([header]) => header.startsWith('impersonate-extra-'));
@@ -21,9 +22,9 @@ export function impersonated(user: User, headers: Headers, authorize: (attribute
   else check(user, authorize, '', 'users', name);
   for (const group of groups) check(user, authorize, '', 'groups', group);
   if (uid !== undefined) check(user, authorize, 'authentication.k8s.io', 'uids', uid);
-  const values: Record<string, string[]> = {};
+  const values: Record<string, string[]> = Object.create(null);
   for (const [header, value] of extra) {
-    const key = decodeURIComponent(header.slice('impersonate-extra-'.length));
+    const key = keyOf(header);
     values[key] = [value ?? []].flat();
     for (const one of values[key]) check(user, authorize, 'authentication.k8s.io', 'userextras', one, '', key);
   }
@@ -58,6 +59,16 @@ function check(
     path: '',
   };
   if (!authorize(attributes).allowed) throw StatusError.forbidden({ group, resource }, name, refusal(attributes));
+}
+
+function keyOf(header: string): string {
+  const key = header.slice('impersonate-extra-'.length);
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    // as upstream: what cannot be decoded is taken as it is
+    return key;
+  }
 }
 
 function one(value: string | string[] | undefined): string | undefined {

@@ -19,7 +19,7 @@ export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObjec
   if (body.kind === undefined) body.kind = kind.kind;
   if (body.apiVersion !== apiVersion || body.kind !== kind.kind)
     throw StatusError.badRequest(
-      `the object provided is a ${body.apiVersion} ${body.kind}; a ${apiVersion} ${kind.kind} is expected here`,
+      `the object provided is a ${worded(body.apiVersion)} ${worded(body.kind)}; a ${apiVersion} ${kind.kind} is expected here`,
     );
   const unknown: string[] = [];
   const problem = take(kind, body, (path) => unknown.push(path));
@@ -60,4 +60,9 @@ function tellOf(unknown: readonly string[], duplicates: readonly string[], call:
 /** Throws `Invalid` when there is any cause. */
 export function refuse(kind: Kind, name: string, causes: StatusCause[]): void {
   if (causes.length > 0) throw StatusError.invalid(kind, name, causes);
+}
+
+/** Text as it is, anything else (it may have no text of its own) as JSON. */
+function worded(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

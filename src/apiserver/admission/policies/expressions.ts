@@ -18,7 +18,8 @@ export const policyExpressions: AdmissionStep = {
   ].map((resource) => `${group}/${resource}`),
   operations: ['CREATE', 'UPDATE'],
   validate({ call, object, old }) {
-    const causes = object!.webhooks === undefined ? policyCauses(object as Policy) : webhookCauses(object!);
+    const ofWebhooks = call.served.kind.kind.endsWith('WebhookConfiguration');
+    const causes = ofWebhooks ? webhookCauses(object!) : policyCauses(object as Policy);
     // what was stored once stays, also when the language becomes stricter
     if (
       causes.length === 0 ||
@@ -30,7 +31,7 @@ export const policyExpressions: AdmissionStep = {
 };
 
 function webhookCauses({ webhooks }: AnyObject): StatusCause[] {
-  return (webhooks as AnyObject[]).flatMap((webhook, i) =>
+  return ((webhooks ?? []) as AnyObject[]).flatMap((webhook, i) =>
     conditionCauses(webhook.matchConditions ?? [], `webhooks[${i}].matchConditions`, false),
   );
 }
@@ -66,7 +67,7 @@ function expressionCauses(
 }
 
 function policyCauses(policy: Policy): StatusCause[] {
-  const { matchConditions = [], variables = [], paramKind, validations = [], auditAnnotations = [] } = policy.spec;
+  const { matchConditions = [], variables = [], paramKind, validations = [], auditAnnotations = [] } = policy.spec ?? {};
   const hasParams = paramKind !== undefined;
   const causes = conditionCauses(matchConditions, 'spec.matchConditions', hasParams);
   const { environment, variables: compiled } = environmentWith(environmentOf({ hasParams }), variables);
