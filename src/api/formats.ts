@@ -3,6 +3,7 @@
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const hostname = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`, 'i');
 const formats: Record<string, RegExp> = {
+  __proto__: null as never,
   'date-time': /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/,
   date: /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$/,
   email: /^[^\s@]+@[^\s@]+$/,

@@ -8,6 +8,7 @@ import { jsonOf, yamlOf } from './text.ts';
 export const bodyLimit = 3 * 1024 * 1024;
 
 const patchTypes: Record<string, PatchType> = {
+  __proto__: null as never,
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',

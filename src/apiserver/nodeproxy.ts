@@ -140,6 +140,7 @@ export function addressOf(node: AnyObject): string {
 }
 
 const places: Record<string, string> = {
+  __proto__: null as never,
   log: 'containerLogs',
   exec: 'exec',
   attach: 'attach',

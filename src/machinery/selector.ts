@@ -185,6 +185,7 @@ function countProblems(operator: SelectorOperator, values: readonly string[]): s
 }
 
 const operators: Readonly<Record<string, SelectorOperator>> = {
+  __proto__: null as never,
   In: 'in',
   NotIn: 'notin',
   Exists: 'exists',

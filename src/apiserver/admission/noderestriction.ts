@@ -11,6 +11,7 @@ const nodes = { group: '', version: 'v1', resource: 'nodes' };
 type Rule = (request: AdmissionRequest, node: string) => void | Promise<void>;
 
 const rules: Readonly<Record<string, Rule>> = {
+  __proto__: null as never,
   '/pods': checkPod,
   '/nodes': checkNode,
   '/persistentvolumeclaims': checkClaim,

@@ -1,6 +1,7 @@
 import type { AdmissionStep } from '../registry/context.ts';
 
 const finalizers: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   persistentvolumeclaims: 'kubernetes.io/pvc-protection',
   persistentvolumes: 'kubernetes.io/pv-protection',
 };

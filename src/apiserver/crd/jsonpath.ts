@@ -151,6 +151,7 @@ function conditionOf(text: string): (item: unknown) => boolean {
 type Comparison = (a: any, b: any) => boolean;
 
 const comparisons: Record<string, Comparison> = {
+  __proto__: null as never,
   '==': (a, b) => a === b,
   '!=': (a, b) => a !== b,
   '<': (a, b) => typeof a === typeof b && a < b,

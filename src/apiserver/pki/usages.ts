@@ -12,8 +12,9 @@ const keyUsages = [
   'encipher only',
   'decipher only',
 ];
-const synonyms: Readonly<Record<string, string>> = { signing: 'digital signature' };
+const synonyms: Readonly<Record<string, string>> = { __proto__: null as never, signing: 'digital signature' };
 const purposes: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   any: '2.5.29.37.0',
   'server auth': '1.3.6.1.5.5.7.3.1',
   'client auth': '1.3.6.1.5.5.7.3.2',

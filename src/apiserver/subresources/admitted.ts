@@ -14,6 +14,7 @@ export async function admitted(registry: Registry, call: ResourceCall): Promise<
 }
 
 const optionKinds: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   exec: 'PodExecOptions',
   attach: 'PodAttachOptions',
   portforward: 'PodPortForwardOptions',

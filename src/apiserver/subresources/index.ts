@@ -22,6 +22,7 @@ const written: Record<string, Verb> = {
 };
 
 const bySubresource: Record<string, Partial<Record<ResourceCall['verb'], Verb>>> = {
+  __proto__: null as never,
   status: written,
   ephemeralcontainers: written,
   resize: written,

@@ -7,7 +7,7 @@ import { admitted } from './admitted.ts';
 import type { SubresourceContext } from './context.ts';
 
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
-const resources: Record<string, string> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
+const resources: Record<string, string> = { __proto__: null as never, Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
 const shortest = 600;
 const longest = 2 ** 32;
 

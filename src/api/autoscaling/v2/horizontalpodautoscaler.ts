@@ -76,6 +76,7 @@ function validateAutoscaler({ spec }: HorizontalPodAutoscaler): StatusCause[] {
 }
 
 const metricFields: Record<string, string> = {
+  __proto__: null as never,
   Resource: 'resource',
   Pods: 'pods',
   Object: 'object',

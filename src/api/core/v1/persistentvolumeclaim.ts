@@ -44,6 +44,7 @@ export function defaultClaimSpec(spec: PersistentVolumeClaim['spec']): void {
 }
 
 export const accessModes: Record<string, string> = {
+  __proto__: null as never,
   ReadWriteOnce: 'RWO',
   ReadOnlyMany: 'ROX',
   ReadWriteMany: 'RWX',

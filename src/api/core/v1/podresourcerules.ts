@@ -25,7 +25,7 @@ export function validateResources(resources: ResourceRequirements | undefined, a
       if (whole) causes.push(cause.invalid(path, amount, 'must be an integer'));
     }
   for (const [name, request] of Object.entries(requests)) {
-    const limit = limits[name];
+    const limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
     const overcommits = !name.includes('/') && !name.startsWith('hugepages-');
     if (limit === undefined) {
       if (!overcommits)

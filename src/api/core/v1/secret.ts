@@ -50,6 +50,7 @@ const jsonKey =
   };
 
 const byType: Record<string, Rule> = {
+  __proto__: null as never,
   'kubernetes.io/service-account-token': ({ metadata }) =>
     required(
       'metadata.annotations[kubernetes.io/service-account.name]',

@@ -6,6 +6,7 @@ import { oneOf } from '../../rules.ts';
 
 const highestForUsers = 1_000_000_000;
 const systemClasses: Record<string, number> = {
+  __proto__: null as never,
   'system-node-critical': 2_000_001_000,
   'system-cluster-critical': 2_000_000_000,
 };

@@ -16,6 +16,7 @@ const mostPods = 3000;
 const unseen = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
 
 const templates: Readonly<Record<string, (object: AnyObject) => PodLike | undefined>> = {
+  __proto__: null as never,
   '/podtemplates': (object) => object.template,
   'batch/cronjobs': (object) => object.spec?.jobTemplate?.spec?.template,
 };
