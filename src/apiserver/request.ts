@@ -1,5 +1,5 @@
 /** A request as the chain sees it: who, which verb, which resource; however it arrived. */
-import { StatusError } from '../machinery/index.ts';
+import { cause, type StatusCause, StatusError, utf8Length } from '../machinery/index.ts';
 
 export interface User {
   readonly name: string;
@@ -186,10 +186,7 @@ const readers: Record<string, (options: RequestOptions, value: string) => void> 
   allowWatchBookmarks: (options, value) => void (options.allowWatchBookmarks = isTrue(value)),
   sendInitialEvents: (options, value) => void (options.sendInitialEvents = isTrue(value)),
   timeoutSeconds: (options, value) => void (options.timeoutSeconds = integer('timeoutSeconds', value)),
-  fieldManager: (options, value) => {
-    if (value.length > 128) throw StatusError.badRequest(`invalid fieldManager: may not be more than 128 characters`);
-    options.fieldManager = value;
-  },
+  fieldManager: (options, value) => void (options.fieldManager = value),
   force: (options, value) => void (options.force = isTrue(value)),
   gracePeriodSeconds: (options, value) => void (options.gracePeriodSeconds = integer('gracePeriodSeconds', value)),
   propagationPolicy: (options, value) => void (options.propagationPolicy = value),
@@ -214,4 +211,29 @@ function integer(name: string, value: string): number {
   if (value.trim() === '' || !Number.isSafeInteger(read))
     throw StatusError.badRequest(`${name}: ${JSON.stringify(value)} is not an integer`);
   return read;
+}
+
+const managerLimit = 128;
+const optionKinds: Partial<Record<RequestVerb, string>> = {
+  create: 'CreateOptions',
+  update: 'UpdateOptions',
+  patch: 'PatchOptions',
+};
+
+/** Of a write: refuses the name of a manager that is too long, or that cannot be printed. */
+export function checkFieldManager(verb: RequestVerb, { fieldManager }: RequestOptions): void {
+  const kind = optionKinds[verb];
+  if (!fieldManager || kind === undefined) return;
+  const causes: StatusCause[] = [];
+  if (utf8Length(fieldManager) > managerLimit) causes.push(cause.tooLong('fieldManager', managerLimit));
+  const odd = [...fieldManager].find((one) => one !== ' ' && /[\p{C}\p{Z}]/u.test(one));
+  if (odd !== undefined)
+    causes.push(
+      cause.invalid(
+        'fieldManager',
+        fieldManager,
+        `should only contain printable characters, not ${JSON.stringify(odd)}`,
+      ),
+    );
+  if (causes.length > 0) throw StatusError.invalid({ group: 'meta.k8s.io', kind }, '', causes);
 }

@@ -1,7 +1,7 @@
 /** From a request that passed the chain to its answer: which verb of the registry, which subresource, which review. */
 import { StatusError } from '../machinery/index.ts';
 import { cause } from '../machinery/index.ts';
-import type { RequestInfo, RequestOptions, User } from './request.ts';
+import { checkFieldManager, type RequestInfo, type RequestOptions, type User } from './request.ts';
 import {
   type Answer,
   create,
@@ -60,6 +60,7 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
     throw StatusError.methodNotAllowed(served.kind, 'create with a name in the path');
   if ((verb === 'update' || verb === 'patch') && info.name === '')
     throw StatusError.methodNotAllowed(served.kind, `${verb} of a whole collection`);
+  checkFieldManager(verb, input.options);
   return {
     served,
     verb,

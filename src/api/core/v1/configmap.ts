@@ -17,7 +17,7 @@ export const configMap: Override<ConfigMap> = {
         causes.push(cause.invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     const texts = Object.values(data).reduce((sum, value) => sum + utf8Length(value), 0);
     const bytes = Object.values(binaryData).reduce((sum, value) => sum + base64Length(value), texts);
-    if (bytes > maxBytes) causes.push(cause.tooLong('', maxBytes));
+    if (bytes > maxBytes) causes.push(cause.tooLong('[]', maxBytes));
     return old?.immutable ? [...causes, ...keptImmutable(object, old, ['data', 'binaryData'])] : causes;
   },
   columns: [nameColumn, text('Data', (object: ConfigMap) => String(count(object))), ageColumn],
