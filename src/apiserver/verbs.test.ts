@@ -161,6 +161,15 @@ describe('verbs over HTTPS', () => {
     assert.ok(names((await door.ask('GET', configMaps)).body).includes('same'));
   });
 
+  test('no one request creates or deletes across namespaces', async () => {
+    await make('stays', {}, {});
+    for (const method of ['DELETE', 'POST']) {
+      const { status, body } = await door.ask(method, '/api/v1/configmaps', { body: {} });
+      assert.deepEqual([status, body.reason], [405, 'MethodNotAllowed']);
+    }
+    assert.equal((await door.ask('GET', `${configMaps}/stays`)).status, 200);
+  });
+
   test('a finalizer holds an object until it is taken away; no more are added meanwhile', async () => {
     await make('held', {}, { finalizers: ['example.com/hold'] });
     const { body } = await door.ask('DELETE', `${configMaps}/held`);

@@ -40,13 +40,11 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
   const served = resources.find(info.group, info.version, info.resource);
   if (served === undefined) throw StatusError.noSuchPath();
   const verb = info.verb as ResourceCall['verb'];
-  if (
-    served.kind.namespaced &&
-    info.namespace === '' &&
-    !['list', 'watch', 'deletecollection'].includes(verb) &&
-    verb !== 'create'
-  )
-    throw StatusError.noSuchPath();
+  if (served.kind.namespaced && info.namespace === '' && !['list', 'watch'].includes(verb)) {
+    // Upstream has no route for these: no one request deletes what all namespaces hold.
+    if (served.kind.custom !== undefined || info.name !== '') throw StatusError.noSuchPath();
+    throw StatusError.methodNotAllowed(served.kind, `${verb} across namespaces`);
+  }
   if (!served.kind.namespaced && info.namespace !== '' && info.resource !== 'namespaces')
     throw StatusError.noSuchPath();
   if (info.subresource === '' && !(served.kind.verbs as readonly string[]).includes(verb))
