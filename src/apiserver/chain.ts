@@ -5,7 +5,8 @@
 import { StatusError } from '../machinery/index.ts';
 import { anonymous, authenticate, type TokenAuthenticator } from './authn/index.ts';
 import { type Attributes, type Decision, refusal } from './authz/index.ts';
-import type { Headers } from './exchange.ts';
+import type { Headers, Subject } from './exchange.ts';
+import type { RequestHeader } from './authn/requestheader.ts';
 import { impersonated } from './authn/impersonate.ts';
 import { type RequestInfo, requestInfoOf, type User } from './request.ts';
 
@@ -14,7 +15,7 @@ export interface Asked {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Headers;
-  readonly subject: { CN?: string | string[]; O?: string | string[] } | undefined;
+  readonly subject: Subject | undefined;
 }
 
 export interface Passed {
@@ -25,6 +26,8 @@ export interface Passed {
 export interface ChainOptions {
   readonly tokens: readonly TokenAuthenticator[];
   authorize(attributes: Attributes): Decision;
+  /** Whom proxies in front may be; absent: their headers mean nothing. */
+  readonly proxies?: Pick<RequestHeader, 'allowedNames'> | undefined;
   /** Asked when `authorize` does not allow; absent: then it is refused. */
   authorizeElsewhere?(attributes: Attributes): Promise<Decision>;
   /** Whether those who show nothing may ask for a path; absent: for any. */
@@ -54,7 +57,10 @@ export async function pass(
   let real = anonymous;
   try {
     if (asked.subject !== undefined || authorization !== undefined)
-      real = await authenticate({ subject: asked.subject, authorization }, options.tokens);
+      real = await authenticate(
+        { subject: asked.subject, authorization, headers: asked.headers, proxies: options.proxies },
+        options.tokens,
+      );
     if (real === anonymous && options.anonymous?.(asked.path) === false) throw StatusError.unauthorized();
   } catch (error) {
     witness?.unauthenticated(info);

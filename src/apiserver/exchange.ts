@@ -12,6 +12,13 @@ export interface StandingHeaders {
   readonly lowered: Readonly<Record<string, string>>;
 }
 
+/** Of a client certificate. `proxy`: it is (only, or also) that of a proxy in front, which names users by headers. */
+export interface Subject {
+  readonly CN?: string | string[];
+  readonly O?: string | string[];
+  readonly proxy?: 'only' | 'also';
+}
+
 export interface Exchange {
   readonly method: string;
   /** Path without the query. */
@@ -19,7 +26,7 @@ export interface Exchange {
   readonly query: URLSearchParams;
   readonly headers: Headers;
   /** The subject of a client certificate that the cluster's authority signed. */
-  readonly subject: { CN?: string | string[]; O?: string | string[] } | undefined;
+  readonly subject: Subject | undefined;
   /** The address that the connection comes from. */
   readonly remoteAddress: string | undefined;
   /** Adds to what is recorded of the request; absent: nothing is. */

@@ -2,6 +2,7 @@
  * The door: TLS on one port, HTTP/2 and HTTP/1.1 as the client prefers, and upgrades. It turns connections into exchanges and knows nothing
  * of what is asked.
  */
+import { X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
@@ -16,6 +17,8 @@ export interface ListenOptions {
   key: string;
   /** PEM of the authority whose client certificates are believed. */
   clientAuthority: string;
+  /** PEM of the authority whose client certificates are those of proxies in front; absent: there are none. */
+  proxyAuthority?: string | undefined;
   host: string;
   /** 0: any free one. */
   port: number;
@@ -42,16 +45,19 @@ const cutLimit = 1000;
 
 export async function open(options: ListenOptions, visitor: Visitor): Promise<Door> {
   const http = createServer({ headersTimeout, requestTimeout, keepAliveTimeout: 120_000, maxHeaderSize: 64 * 1024 });
-  http.on('request', (request, response) => visitor.request(new Http1Exchange(request, response)));
-  http.on('upgrade', (request, socket, head) => visitor.upgrade(new Http1Exchange(request, undefined), socket, head));
+  http.on('request', (request, response) => visitor.request(new Http1Exchange(request, response, subjectOf)));
+  http.on('upgrade', (request, socket, head) =>
+    visitor.upgrade(new Http1Exchange(request, undefined, subjectOf), socket, head),
+  );
   // it never listens itself, and looks after its timeouts only once it believes that it does
   http.emit('listening');
   http.on('clientError', refuse);
+  const subjectOf = subjectsOf(options);
   const sockets = new Set<Socket>();
   const server = createTlsServer({
     cert: options.certificate,
     key: options.key,
-    ca: options.clientAuthority,
+    ca: [options.clientAuthority, ...(options.proxyAuthority === undefined ? [] : [options.proxyAuthority])],
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: ['h2', 'http/1.1'],
@@ -66,7 +72,7 @@ export async function open(options: ListenOptions, visitor: Visitor): Promise<Do
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
-    if (socket.alpnProtocol === 'h2') serveHttp2(socket, visitor);
+    if (socket.alpnProtocol === 'h2') serveHttp2(socket, visitor, subjectOf(socket));
     else http.emit('connection', socket);
   });
   await new Promise<void>((resolve, reject) => {
@@ -87,23 +93,22 @@ export async function open(options: ListenOptions, visitor: Visitor): Promise<Do
   };
 }
 
-function serveHttp2(socket: TLSSocket, visitor: Visitor): void {
+function serveHttp2(socket: TLSSocket, visitor: Visitor, subject: Exchange['subject']): void {
   const session: ServerHttp2Session = performServerHandshake(socket, {
     settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20, enableConnectProtocol: false },
     maxSessionMemory: 1000,
     maxSessionInvalidFrames: 100,
   } as never);
   session.setLocalWindowSize(1 << 24);
-  const subject = subjectOf(socket);
   session.on('error', () => session.destroy());
   let cut = 0;
-  session.on('stream', (stream, headers) => {
+  session.on('stream', (stream, headers, _flags, raw) => {
     stream.on('error', () => stream.destroy());
     stream.once('close', () => {
       cut = stream.headersSent ? Math.max(0, cut - 1) : cut + 1;
       if (cut > cutLimit) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
-    visitor.request(new Http2Exchange(stream, headers as Headers, subject));
+    visitor.request(new Http2Exchange(stream, severalOf(headers as Headers, raw as unknown as string[]), subject));
   });
 }
 
@@ -118,19 +123,51 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   else socket.destroy();
 }
 
-function subjectOf(socket: TLSSocket): Exchange['subject'] {
-  if (!socket.authorized) return undefined;
-  const { subject } = socket.getPeerCertificate();
-  return subject as unknown as Exchange['subject'];
+type SubjectOf = (socket: TLSSocket) => Exchange['subject'];
+
+/**
+ * Certificates count by the authority at the end of their chain: those of the proxies' name no user. That of a kept-alive connection is looked
+ * at once.
+ */
+function subjectsOf({ clientAuthority, proxyAuthority }: ListenOptions): SubjectOf {
+  const clients = rootsIn(clientAuthority);
+  const proxies = proxyAuthority === undefined ? new Set<string>() : rootsIn(proxyAuthority);
+  const subjects = new WeakMap<object, { subject: Exchange['subject'] }>();
+  const read = (socket: TLSSocket): Exchange['subject'] => {
+    if (!socket.authorized) return undefined;
+    if (proxies.size === 0) return socket.getPeerCertificate().subject as unknown as Exchange['subject'];
+    const certificate = socket.getPeerCertificate(true);
+    const chain = new Set<string>();
+    for (let at = certificate; at !== undefined && !chain.has(at.fingerprint256); at = at.issuerCertificate)
+      chain.add(at.fingerprint256);
+    const { CN, O } = certificate.subject as unknown as NonNullable<Exchange['subject']>;
+    const isProxy = [...chain].some((one) => proxies.has(one));
+    const isClient = [...chain].some((one) => clients.has(one));
+    if (!isProxy && !isClient) return undefined;
+    return { ...(CN && { CN }), ...(O && { O }), ...(isProxy && { proxy: isClient ? 'also' : 'only' }) };
+  };
+  return (socket) => {
+    let known = subjects.get(socket);
+    if (known === undefined) subjects.set(socket, (known = { subject: read(socket) }));
+    return known.subject;
+  };
 }
 
-const subjects = new WeakMap<object, { subject: Exchange['subject'] }>();
+/** The fingerprints of the certificates in a PEM. */
+function rootsIn(pem: string): Set<string> {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return new Set(found.map((one) => new X509Certificate(one).fingerprint256));
+}
 
-/** The certificate of a kept-alive connection is looked at once. */
-function subjectOfRequest(socket: TLSSocket): Exchange['subject'] {
-  let known = subjects.get(socket);
-  if (known === undefined) subjects.set(socket, (known = { subject: subjectOf(socket) }));
-  return known.subject;
+/** Headers that say who asks may come several times, each a value of its own: Node joins them. */
+function severalOf(headers: Headers, raw: readonly string[]): Headers {
+  if (headers['impersonate-user'] === undefined && headers['x-remote-user'] === undefined) return headers;
+  const lists: Record<string, string[]> = Object.create(null);
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    if (name.startsWith('impersonate-') || name.startsWith('x-remote-')) (lists[name] ??= []).push(raw[i + 1]!);
+  }
+  return { ...headers, ...lists };
 }
 
 /** Why signals are aborted: one for all, as making one takes a stack trace. */
@@ -160,10 +197,13 @@ class Http1Exchange extends Base implements Exchange {
   readonly #response: ServerResponse | undefined;
   #abort: AbortController | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse | undefined) {
+  readonly #subjectOf: SubjectOf;
+
+  constructor(request: IncomingMessage, response: ServerResponse | undefined, subjectOf: SubjectOf) {
     super(request.url ?? '/');
     this.method = request.method ?? 'GET';
-    this.headers = request.headers;
+    this.headers = severalOf(request.headers, request.rawHeaders);
+    this.#subjectOf = subjectOf;
     this.#request = request;
     this.#response = response;
   }
@@ -173,7 +213,7 @@ class Http1Exchange extends Base implements Exchange {
   }
 
   get subject(): Exchange['subject'] {
-    return subjectOfRequest(this.#request.socket as TLSSocket);
+    return this.#subjectOf(this.#request.socket as TLSSocket);
   }
 
   get signal(): AbortSignal {

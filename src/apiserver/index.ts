@@ -12,7 +12,13 @@ import { followPolicies } from './admission/policies/typechecking.ts';
 import { BootstrapTokens } from './authn/bootstraptoken.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/index.ts';
-import { type Aggregation, type FrontProxy, publishAuthentication, startAggregation } from './aggregation/index.ts';
+import {
+  type Aggregation,
+  type FrontProxy,
+  frontProxyName,
+  publishAuthentication,
+  startAggregation,
+} from './aggregation/index.ts';
 import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { startFairness } from './fairness/index.ts';
@@ -148,6 +154,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])],
       authorize: registry.authorize,
       anonymous: options.anonymous,
+      proxies: options.frontProxy && { allowedNames: [frontProxyName] },
     },
     verbs: { registry, tokens, others: options.tokens, authorize: registry.authorize, rulesFor: registry.rulesFor },
     paths,
@@ -164,10 +171,13 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const stopHousekeeping = keepHouse(registry, clock, (error) => options.failed(error, ''));
   return {
     async listen({ advertise, ...where }) {
-      const door = await open(where, {
-        request: (exchange) => void serve(serving, exchange),
-        upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
-      });
+      const door = await open(
+        { ...where, proxyAuthority: options.frontProxy?.authority },
+        {
+          request: (exchange) => void serve(serving, exchange),
+          upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
+        },
+      );
       doors.push(door);
       if (options.frontProxy !== undefined)
         await publishAuthentication(registry, where.clientAuthority, options.frontProxy);

@@ -3,7 +3,9 @@
  * (`system:anonymous`). A credential that is wrong is refused; it does not make its bearer anonymous.
  */
 import { StatusError } from '../../machinery/index.ts';
+import type { Headers, Subject } from '../exchange.ts';
 import type { User } from '../request.ts';
+import { namedByProxy, type RequestHeader } from './requestheader.ts';
 
 export const groups = {
   authenticated: 'system:authenticated',
@@ -22,14 +24,24 @@ export interface TokenAuthenticator {
 
 export interface Credentials {
   /** The subject of a client certificate that was verified against the cluster's authority. */
-  readonly subject?: { CN?: string | string[]; O?: string | string[] };
+  readonly subject?: Subject;
   readonly authorization?: string;
+  /** With `proxies`: what a proxy in front says of who asks. */
+  readonly headers?: Headers;
+  readonly proxies?: Pick<RequestHeader, 'allowedNames'> | undefined;
 }
 
 export async function authenticate(credentials: Credentials, tokens: readonly TokenAuthenticator[]): Promise<User> {
-  const fromCertificate = credentials.subject && userOfSubject(credentials.subject);
+  const { subject, headers, proxies } = credentials;
+  if (subject?.proxy !== undefined && proxies !== undefined && headers?.['x-remote-user'] !== undefined) {
+    const named = namedByProxy([subject.CN ?? []].flat()[0], headers, proxies);
+    if (named !== undefined) return authenticated(named);
+  }
+  const fromCertificate = subject && subject.proxy !== 'only' ? userOfSubject(subject) : undefined;
   if (fromCertificate !== undefined) return fromCertificate;
   const { authorization } = credentials;
+  // as upstream: a certificate that names nobody who is known here is no good, but a token beside it may be
+  if (authorization === undefined && subject?.proxy === 'only') throw StatusError.unauthorized();
   if (authorization === undefined) return anonymous;
   const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (token === undefined) return anonymous;
@@ -47,7 +59,9 @@ export function userOfSubject(subject: NonNullable<Credentials['subject']>): Use
 }
 
 function authenticated(user: User): User {
-  return user.groups.includes(groups.authenticated)
+  // as upstream: who is named as nobody stays that
+  if (user.name === anonymous.name) return user;
+  return user.groups.includes(groups.authenticated) || user.groups.includes(groups.unauthenticated)
     ? user
     : { ...user, groups: [...user.groups, groups.authenticated] };
 }
