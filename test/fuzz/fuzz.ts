@@ -62,7 +62,9 @@ export async function fuzz({ seed, from = 0, count, life = 50_000, tell = () => 
 
 /** Faults that come from one line are one. */
 function placeOf(fault: string): string {
-  return /at .*\(?file:.*/.exec(fault)?.[0] ?? fault.replace(/^--seed.*?: (\S+) \S+/, '$1').replaceAll(/[0-9a-f-]{36}/g, '');
+  return (
+    /at .*\(?file:.*/.exec(fault)?.[0] ?? fault.replace(/^--seed.*?: (\S+) \S+/, '$1').replaceAll(/[0-9a-f-]{36}/g, '')
+  );
 }
 
 class Server {

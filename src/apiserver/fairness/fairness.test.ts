@@ -99,22 +99,19 @@ async function shows(door: Door, is: (counts: Record<string, number>) => boolean
 test('a cluster has the FlowSchemas and levels of every cluster, none of them dangling', async () => {
   await using door = await openDoor();
   const { items: schemas } = await door.cluster.client.list(flowSchemas);
-  assert.deepEqual(
-    schemas.map(({ metadata, spec }) => `${spec.matchingPrecedence} ${metadata.name}`).toSorted(),
-    [
-      '1 exempt',
-      '100 system-leader-election',
-      '10000 catch-all',
-      '2 probes',
-      '400 system-node-high',
-      '500 system-nodes',
-      '800 kube-controller-manager',
-      '800 kube-scheduler',
-      '900 kube-system-service-accounts',
-      '9000 service-accounts',
-      '9900 global-default',
-    ],
-  );
+  assert.deepEqual(schemas.map(({ metadata, spec }) => `${spec.matchingPrecedence} ${metadata.name}`).toSorted(), [
+    '1 exempt',
+    '100 system-leader-election',
+    '10000 catch-all',
+    '2 probes',
+    '400 system-node-high',
+    '500 system-nodes',
+    '800 kube-controller-manager',
+    '800 kube-scheduler',
+    '900 kube-system-service-accounts',
+    '9000 service-accounts',
+    '9900 global-default',
+  ]);
   for (const { status } of schemas) assert.equal(status?.conditions?.[0]?.status, 'False');
   const { items: levels } = await door.cluster.client.list(priorityLevelConfigurations);
   assert.equal(levels.length, 8);
@@ -240,8 +237,7 @@ test('what no request could be judged by is refused', async () => {
     change(body);
     return ['flowschemas', body] as const;
   };
-  const level = (name: string, spec: object) =>
-    ['prioritylevelconfigurations', { metadata: { name }, spec }] as const;
+  const level = (name: string, spec: object) => ['prioritylevelconfigurations', { metadata: { name }, spec }] as const;
   const queue = (queuing: object) =>
     level('mine', { type: 'Limited', limited: { limitResponse: { type: 'Queue', queuing } } });
   const cases: [string, readonly [string, object], RegExp][] = [

@@ -67,7 +67,13 @@ function expressionCauses(
 }
 
 function policyCauses(policy: Policy): StatusCause[] {
-  const { matchConditions = [], variables = [], paramKind, validations = [], auditAnnotations = [] } = policy.spec ?? {};
+  const {
+    matchConditions = [],
+    variables = [],
+    paramKind,
+    validations = [],
+    auditAnnotations = [],
+  } = policy.spec ?? {};
   const hasParams = paramKind !== undefined;
   const causes = conditionCauses(matchConditions, 'spec.matchConditions', hasParams);
   const { environment, variables: compiled } = environmentWith(environmentOf({ hasParams }), variables);
