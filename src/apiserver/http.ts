@@ -221,7 +221,9 @@ class Http1Exchange extends Base implements Exchange {
       this.#abort = new AbortController();
       const abort = this.#abort;
       // the response closes with its connection, and when it is complete
-      (this.#response ?? this.#request.socket).once('close', () => abort.abort(over));
+      const from = this.#response ?? this.#request.socket;
+      if (from.destroyed) abort.abort(over);
+      else from.once('close', () => abort.abort(over));
     }
     return this.#abort.signal;
   }
@@ -281,7 +283,8 @@ class Http2Exchange extends Base implements Exchange {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
       const abort = this.#abort;
-      this.#stream.once('close', () => abort.abort(over));
+      if (this.#stream.destroyed) abort.abort(over);
+      else this.#stream.once('close', () => abort.abort(over));
     }
     return this.#abort.signal;
   }

@@ -32,6 +32,7 @@ import { Metrics } from './metrics.ts';
 import { type NodeCredentials, NodeProxy } from './nodeproxy.ts';
 import { Proxy } from './proxy/index.ts';
 import { Paths } from './paths.ts';
+import { tellOfBuild, tellOfProcess, tellOfStored } from './processmetrics.ts';
 import { OpenApi } from './publish/openapi.ts';
 import type { Registry, ServiceRanges } from './registry/index.ts';
 import { Resources } from './resources.ts';
@@ -125,7 +126,14 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     clock,
   );
   const counted = options.metrics ?? new MetricSet();
-  const metrics = new Metrics(clock.now());
+  const metrics = new Metrics({
+    set: counted,
+    second: () => Math.floor(clock.now() / 1000),
+    known: (info) => resources.serves(info),
+  });
+  tellOfProcess(counted, clock.now());
+  tellOfBuild(counted, versionInfo());
+  tellOfStored(counted, resources, caches, () => store.revision);
   const fairness = await startFairness({
     registry,
     clock,
@@ -138,7 +146,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const paths = new Paths({
     resources,
     openapi: new OpenApi(resources),
-    metrics,
+    metrics: counted,
     tokens,
     version: versionInfo(),
     address: () => advertised,
@@ -147,7 +155,6 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       { name: 'store', check: () => broken?.message },
     ],
     debug: (page, query) => fairness.page(page, query),
-    gauges: () => ({ apiserver_store_revision: store.revision }),
   });
   const serving: Serving = {
     chain: {

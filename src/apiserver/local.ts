@@ -5,6 +5,7 @@
 import { type AnyObject, apiVersionOf, type Resource, type WatchEvent } from '../machinery/index.ts';
 import type { Trail } from './audit/index.ts';
 import { require } from './chain.ts';
+import { plain } from './metrics.ts';
 import type { Serving } from './serve.ts';
 import { toStatus } from './serve.ts';
 import {
@@ -52,14 +53,18 @@ export class LocalServer {
   async call(request: LocalRequest): Promise<unknown> {
     const info = this.#infoOf(request);
     const trail = this.#begin(info, request);
+    const started = this.#serving.clock.monotonic();
     try {
       const call = this.#callOf(request, info, trail);
       const result = await perform(this.#serving.verbs, call);
       const answer = this.#answerOf(call, result);
-      trail?.stage('ResponseComplete', { code: 'answer' in result ? result.answer.code : 200, object: answer });
+      const code = 'answer' in result ? result.answer.code : 200;
+      this.#count(info, request, code, started);
+      trail?.stage('ResponseComplete', { code, object: answer });
       return answer;
     } catch (error) {
       const told = toStatus(this.#serving, error);
+      this.#count(info, request, told.code, started);
       trail?.stage('ResponseComplete', { code: told.code, object: told.toStatus() });
       throw told;
     }
@@ -88,6 +93,14 @@ export class LocalServer {
     } catch (error) {
       throw toStatus(this.#serving, error);
     }
+  }
+
+  #count(info: RequestInfo, { options, patchType }: LocalRequest, code: number, started: number): void {
+    const { metrics, clock } = this.#serving;
+    const apply = patchType === 'apply';
+    const dryRun = (options as RequestOptions | undefined)?.dryRun === true;
+    const manner = apply || dryRun ? { apply, dryRun } : plain;
+    metrics.request(info, manner, code, (clock.monotonic() - started) / 1000, -1);
   }
 
   #answerOf(call: ResourceCall, result: Result): unknown {

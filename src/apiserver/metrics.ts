@@ -2,23 +2,34 @@
  * What is counted of requests, under upstream's names. The series of a kind of request are looked up once and kept by what it asks for, so that
  * counting a request builds no text.
  */
-import { type Counter, exponentialBuckets, type Family, type Gauge, type Histogram, type MetricSet } from '../machinery/index.ts';
+import {
+  type Counter,
+  exponentialBuckets,
+  type Family,
+  type Gauge,
+  type Histogram,
+  type MetricSet,
+} from '../machinery/index.ts';
 import type { RequestInfo } from './request.ts';
 
 const shape = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
 const component = 'apiserver';
-const durations = [
-  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
-];
+const durations = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 /** Of the service level: what a request waits for others is left out there, and nothing here waits. */
 const levelDurations = durations.filter((bound) => bound >= 0.05);
+
+/** What a request says of itself beside what it asks for. */
+export interface Manner {
+  readonly dryRun: boolean;
+  /** A patch by field owner, which has a verb of its own here. */
+  readonly apply: boolean;
+}
 
 /** The series of one kind of request. */
 interface RequestSeries {
   readonly info: Pick<RequestInfo, 'verb' | 'group' | 'version' | 'subresource'>;
   readonly scope: string;
-  readonly dryRun: boolean;
-  readonly method: string;
+  readonly manner: Manner;
   readonly byCode: Map<number, Counter>;
   readonly duration: Histogram;
   readonly level: Histogram | undefined;
@@ -32,10 +43,33 @@ export interface WatchSeries {
   readonly sizes: Histogram;
 }
 
-const verbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' };
+/** Of what is called as a function, and so has no method; of paths the verb is the method. */
+const methods: Readonly<Record<string, string>> = {
+  get: 'GET',
+  head: 'GET',
+  list: 'LIST',
+  watch: 'WATCH',
+  create: 'POST',
+  post: 'POST',
+  update: 'PUT',
+  put: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+  deletecollection: 'DELETE',
+};
 /** A read of what is long or many is answered in pieces; its size is told of these. */
 const reads = new Set(['GET', 'LIST']);
 const resourcesLimit = 2000;
+/** Paths that say which they are. */
+const toldPaths = new Set(['/healthz', '/livez', '/readyz', '/metrics', '/version', '/openapi/v2', '/openapi/v3']);
+
+export interface MetricsOptions {
+  readonly set: MetricSet;
+  /** The second that it is. */
+  second(): number;
+  /** Whether there is such a resource: of others nothing is kept, as anybody can make up names. */
+  known(info: RequestInfo): boolean;
+}
 
 export class Metrics {
   readonly set: MetricSet;
@@ -49,10 +83,14 @@ export class Metrics {
   readonly #watchSizes: Family<Histogram>;
   /** By resource ('' for paths). */
   readonly #series = new Map<string, RequestSeries[]>();
-  readonly #inflight: Readonly<Record<'readOnly' | 'mutating', Watermark>>;
+  readonly #watchLists: Family<Histogram>;
+  readonly #executing: Watermarks;
+  readonly #waiting: Watermarks;
+  readonly #known: (info: RequestInfo) => boolean;
 
-  constructor(set: MetricSet, second: () => number) {
+  constructor({ set, second, known }: MetricsOptions) {
     this.set = set;
+    this.#known = known;
     this.#total = set.counter('apiserver_request_total', 'Requests that were answered', [
       'verb',
       'dry_run',
@@ -96,32 +134,39 @@ export class Metrics {
       watched,
       exponentialBuckets(1024, 2, 8),
     );
-    this.#inflight = { readOnly: new Watermark(second), mutating: new Watermark(second) };
-    set.read(
-      'apiserver_current_inflight_requests',
-      'gauge',
-      'Most requests that were served at once in the last second',
-      ['request_kind'],
-      () => Object.entries(this.#inflight).map(([kind, watermark]) => [[kind], watermark.most()] as const),
+    this.#watchLists = set.histogram(
+      'apiserver_watch_list_duration_seconds',
+      'Time until a watch that began with the state had it',
+      [...watched, 'scope'],
+      [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60],
     );
+    this.#executing = { readOnly: new Watermark(second), mutating: new Watermark(second) };
+    this.#waiting = { readOnly: new Watermark(second), mutating: new Watermark(second) };
+    const most = (name: string, help: string, watermarks: Watermarks) =>
+      set.read(name, 'gauge', help, ['request_kind'], () =>
+        Object.entries(watermarks).map(([kind, watermark]) => [[kind], watermark.most()] as const),
+      );
+    most(
+      'apiserver_current_inflight_requests',
+      'Most requests that were served at once in the last second',
+      this.#executing,
+    );
+    most('apiserver_current_inqueue_requests', 'Most requests that waited at once in the last second', this.#waiting);
   }
 
-  /** A request began to be served. */
-  begin(info: RequestInfo): void {
-    this.#watermark(info).add(1);
+  /** A request waits for its turn, or does so no more. */
+  waits(info: RequestInfo, by: 1 | -1): void {
+    markOf(this.#waiting, info).add(by);
   }
 
-  /** It was answered, or its long answer has begun. */
-  end(info: RequestInfo): void {
-    this.#watermark(info).add(-1);
+  /** A request is served, or was answered (or its long answer has begun). */
+  executes(info: RequestInfo, by: 1 | -1): void {
+    markOf(this.#executing, info).add(by);
   }
 
-  /** `known`: there is such a resource; of others nothing is kept, as anybody can make up names. */
-  request(
-    info: RequestInfo,
-    { dryRun, code, seconds, bytes, known }: { dryRun: boolean; code: number; seconds: number; bytes: number; known(): boolean },
-  ): void {
-    const found = this.#find(info, dryRun, known);
+  /** `bytes`: of the answer; below zero: not known. */
+  request(info: RequestInfo, manner: Manner, code: number, seconds: number, bytes: number): void {
+    const found = this.#find(info, manner);
     if (found === undefined) return;
     let total = found.byCode.get(code);
     if (total === undefined) found.byCode.set(code, (total = found.total(code)));
@@ -132,12 +177,13 @@ export class Metrics {
   }
 
   turnedAway(info: RequestInfo, code: number): void {
-    this.#terminations.with(...this.#labelsOf(info, methodOf(info), scopeOf(info)), String(code)).add();
+    if (info.isResource && !this.#known(info)) return;
+    this.#terminations.with(...labelsOf(info, methodOf(info, plain)), String(code)).add();
   }
 
   /** A long-running request began; what comes back is called when it is over. */
   longRunning(info: RequestInfo): () => void {
-    const gauge = this.#longRunning.with(...this.#labelsOf(info, methodOf(info), scopeOf(info)));
+    const gauge = this.#longRunning.with(...labelsOf(info, methodOf(info, plain)));
     gauge.add(1);
     return () => gauge.add(-1);
   }
@@ -149,12 +195,11 @@ export class Metrics {
     };
   }
 
-  #watermark({ verb }: RequestInfo): Watermark {
-    const isRead = verb === 'get' || verb === 'list' || verb === 'watch' || verb === 'head' || verb === 'options';
-    return isRead ? this.#inflight.readOnly : this.#inflight.mutating;
+  watchListed(info: RequestInfo, seconds: number): void {
+    this.#watchLists.with(info.group, info.version, info.resource, scopeOf(info)).observe(seconds);
   }
 
-  #find(info: RequestInfo, dryRun: boolean, known: () => boolean): RequestSeries | undefined {
+  #find(info: RequestInfo, manner: Manner): RequestSeries | undefined {
     const scope = scopeOf(info);
     let list = this.#series.get(info.resource);
     if (list !== undefined)
@@ -162,59 +207,79 @@ export class Metrics {
         if (
           one.info.verb === info.verb &&
           one.scope === scope &&
-          one.dryRun === dryRun &&
-          one.info.subresource === info.subresource &&
+          one.info.subresource === (info.isResource ? info.subresource : pathOf(info)) &&
+          one.manner.dryRun === manner.dryRun &&
+          one.manner.apply === manner.apply &&
           one.info.version === info.version &&
           one.info.group === info.group
         )
           return one;
-    if (info.isResource && !known()) return undefined;
+    if (info.isResource && !this.#known(info)) return undefined;
     if (list === undefined) {
       if (this.#series.size >= resourcesLimit) return undefined;
       this.#series.set(info.resource, (list = []));
     }
-    const fresh = this.#make(info, dryRun, scope);
+    const fresh = this.#make(info, manner);
     list.push(fresh);
     return fresh;
   }
 
-  #make(info: RequestInfo, dryRun: boolean, scope: string): RequestSeries {
-    const method = methodOf(info);
-    const labels = this.#labelsOf(info, method, scope);
-    const [verb, ...rest] = labels as [string, ...string[]];
-    const dry = dryRun ? 'All' : '';
-    const { group, version, subresource } = info;
-    const isLong = method === 'WATCH' || method === 'CONNECT' || info.subresource === 'log';
+  #make(info: RequestInfo, manner: Manner): RequestSeries {
+    const { verb, group, version } = info;
+    const method = methodOf(info, manner);
+    const labels = labelsOf(info, method);
+    const rest = labels.slice(1);
+    const dry = manner.dryRun ? 'All' : '';
+    const isLong = method === 'WATCH' || method === 'CONNECT';
     return {
-      info: { verb: info.verb, group, version, subresource },
-      scope,
-      dryRun,
-      method,
+      info: { verb, group, version, subresource: labels[4]! },
+      scope: labels[5]!,
+      manner,
       byCode: new Map(),
-      duration: this.#durations.with(verb, dry, ...rest),
-      level: isLong ? undefined : this.#levels.with(...labels),
+      duration: this.#durations.with(method, dry, ...rest),
+      level: isLong || manner.dryRun ? undefined : this.#levels.with(...labels),
       size: reads.has(method) ? this.#sizes.with(...labels) : undefined,
-      total: (code) => this.#total.with(verb, dry, ...rest, String(code)),
+      total: (code) => this.#total.with(method, dry, ...rest, String(code)),
     };
-  }
-
-  #labelsOf({ group, version, resource, subresource }: RequestInfo, method: string, scope: string): string[] {
-    return [method, group, version, resource, subresource, scope, component];
   }
 }
 
-const connects = new Set(['exec', 'attach', 'portforward', 'proxy']);
+export const plain: Manner = { dryRun: false, apply: false };
+/** What goes on for as long as the client stays. */
+export function isLongRunning({ verb, subresource }: RequestInfo): boolean {
+  return verb === 'watch' || connects.has(subresource);
+}
+
+const connects = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
+
+function labelsOf(info: RequestInfo, method: string): string[] {
+  const { group, version, resource, subresource, isResource } = info;
+  return [method, group, version, resource, isResource ? subresource : pathOf(info), scopeOf(info), component];
+}
 
 /** The verb as metrics have it: that of HTTP, but where Kubernetes knows better. */
-function methodOf({ verb, subresource, isResource }: RequestInfo): string {
+function methodOf({ verb, subresource, isResource }: RequestInfo, { apply }: Manner): string {
   if (isResource && connects.has(subresource)) return 'CONNECT';
-  return verbs[verb] ?? verb.toUpperCase();
+  if (apply) return 'APPLY';
+  return methods[verb] ?? 'other';
+}
+
+function pathOf({ path }: RequestInfo): string {
+  return toldPaths.has(path) ? path : '';
 }
 
 function scopeOf({ name, verb, namespace, isResource }: RequestInfo): string {
   if (!isResource) return '';
   if (name !== '' || verb === 'create') return 'resource';
   return namespace !== '' ? 'namespace' : 'cluster';
+}
+
+type Watermarks = Readonly<Record<'readOnly' | 'mutating', Watermark>>;
+
+function markOf({ readOnly, mutating }: Watermarks, { verb }: RequestInfo): Watermark {
+  return verb === 'get' || verb === 'list' || verb === 'watch' || verb === 'head' || verb === 'options'
+    ? readOnly
+    : mutating;
 }
 
 /** The most that there was at once in this second and the one before. */
@@ -230,11 +295,9 @@ class Watermark {
   }
 
   add(by: 1 | -1): void {
+    if (by === 1) this.#turn();
     this.#now += by;
-    if (by === 1 && this.#now > this.#most) {
-      this.#turn();
-      this.#most = Math.max(this.#most, this.#now);
-    }
+    if (this.#now > this.#most) this.#most = this.#now;
   }
 
   most(): number {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { parseExposition, valueOf } from '../machinery/testkit/exposition.ts';
+import { eventually } from '../../test/testkit/glass.ts';
 import { configMap, defaultAccount, type Door, openDoor, pod } from './testkit/index.ts';
 
 const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
@@ -91,13 +93,49 @@ describe('what the server publishes', () => {
     assert.equal((await door.ask('GET', '/readyz/nothing')).status, 404);
   });
 
-  test('metrics count requests under upstream names', async () => {
-    const { text } = await door.ask('GET', '/metrics');
-    assert.match(
-      text,
-      /^apiserver_request_total\{code="201",group="",resource="pods",verb="CREATE",version="v1"\} 1$/m,
-    );
-    assert.match(text, /^process_resident_memory_bytes \d+$/m);
+  test('metrics are told under upstream names, in a form that a strict reader takes', async () => {
+    const path = '/api/v1/namespaces/default/configmaps';
+    const before = parseExposition((await door.ask('GET', '/metrics')).text);
+    await door.ask('POST', `${path}?dryRun=All`, { body: configMap('counted') });
+    await door.ask('PATCH', `${path}/counted?fieldManager=me`, {
+      body: configMap('counted'),
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+    });
+    await door.ask('GET', path);
+    await door.ask('GET', '/api/v1/configmaps/none/made-up');
+    await door.ask('GET', '/apis/made.up/v1/things');
+    const watch = await door.watch(`${path}?watch=1`);
+    assert.equal((await watch.next())?.type, 'ADDED');
+    const { text, headers } = await door.ask('GET', '/metrics');
+    assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+    const told = parseExposition(text);
+    const shape = { group: '', version: 'v1', resource: 'configmaps', subresource: '', component: 'apiserver' };
+    const requests = (labels: Record<string, string>) =>
+      valueOf(told, 'apiserver_request_total', { ...shape, ...labels });
+    assert.equal(requests({ verb: 'POST', dry_run: 'All', scope: 'resource', code: '201' }), 1);
+    assert.equal(requests({ verb: 'APPLY', dry_run: '', scope: 'resource', code: '201' }), 1);
+    const listed = { verb: 'LIST', scope: 'namespace' };
+    for (const name of ['apiserver_request_duration_seconds_count', 'apiserver_request_sli_duration_seconds_count']) {
+      const counted = (of: typeof told) => valueOf(of, name, { ...shape, ...listed }) ?? 0;
+      assert.equal(counted(told) - counted(before), 1);
+    }
+    assert.ok(valueOf(told, 'apiserver_response_sizes_sum', { ...shape, ...listed })! > 100);
+    const watched = { group: '', version: 'v1', resource: 'configmaps' };
+    assert.equal(valueOf(told, 'apiserver_longrunning_requests', { ...watched, verb: 'WATCH' }), 1);
+    assert.ok(valueOf(told, 'apiserver_watch_events_total', watched)! >= 1);
+    assert.ok(valueOf(told, 'apiserver_watch_events_sizes_sum', watched)! > 100);
+    assert.equal(valueOf(told, 'apiserver_current_inflight_requests', { request_kind: 'readOnly' }), 1);
+    assert.ok(valueOf(told, 'apiserver_storage_objects', { resource: 'configmaps' })! >= 1);
+    assert.ok(valueOf(told, 'process_resident_memory_bytes')! > 1e6);
+    assert.ok(!text.includes('made'), 'nobody makes names up here');
+    watch.close();
+    await eventually(async () => {
+      const later = parseExposition((await door.ask('GET', '/metrics')).text);
+      return (
+        valueOf(later, 'apiserver_longrunning_requests', { ...watched, verb: 'WATCH' }) === 0 &&
+        valueOf(later, 'apiserver_request_total', { ...shape, verb: 'WATCH' }) === 1
+      );
+    });
   });
 
   test('version and keys', async () => {

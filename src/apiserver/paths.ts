@@ -1,9 +1,8 @@
 /** Everything that is no resource: health, version, discovery, OpenAPI, metrics, keys. */
 import { createHash } from 'node:crypto';
-import { StatusError } from '../machinery/index.ts';
+import { type MetricSet, StatusError } from '../machinery/index.ts';
 import { header } from './chain.ts';
 import type { Exchange } from './exchange.ts';
-import type { Metrics } from './metrics.ts';
 import { aggregated, coreVersions, group, groupList, resourceList } from './publish/discovery.ts';
 import type { Document, OpenApi } from './publish/openapi.ts';
 import type { Resources } from './resources.ts';
@@ -19,7 +18,7 @@ export interface HealthCheck {
 export interface PathsOptions {
   readonly resources: Resources;
   readonly openapi: OpenApi;
-  readonly metrics: Metrics;
+  readonly metrics: MetricSet;
   readonly tokens: ServiceAccountTokens;
   readonly version: Record<string, string>;
   /** `host:port` that clients reach the server under. */
@@ -27,7 +26,6 @@ export interface PathsOptions {
   readonly checks: readonly HealthCheck[];
   /** A page of /debug/api_priority_and_fairness/; undefined: there is none. */
   debug(page: string, query: URLSearchParams): string | undefined;
-  gauges(): Record<string, number>;
 }
 
 const text = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' };
@@ -51,8 +49,8 @@ export class Paths {
     if (path === '/metrics')
       return this.#bytes(
         exchange,
-        Buffer.from(this.#options.metrics.text(this.#options.gauges())),
-        'text/plain; version=0.0.4',
+        Buffer.from(this.#options.metrics.text()),
+        'text/plain; version=0.0.4; charset=utf-8',
       );
     if (path.startsWith(fairnessPages)) {
       const page = this.#options.debug(path.slice(fairnessPages.length), exchange.query);

@@ -39,7 +39,10 @@ export function tellOfBuild(set: MetricSet, version: Readonly<Record<string, str
     platform: 'platform',
   };
   const values = Object.values(labels).map((name) => version[name] ?? '');
-  set.gauge('kubernetes_build_info', 'The version that runs', Object.keys(labels)).with(...values).set(1);
+  set
+    .gauge('kubernetes_build_info', 'The version that runs', Object.keys(labels))
+    .with(...values)
+    .set(1);
 }
 
 /** How many objects there are of all that has been asked for since the start. */

@@ -123,6 +123,17 @@ export class Resources {
     return this.#byPath.get(`${group}/${version}/${resource}`);
   }
 
+  /** Whether there is such a resource, and what is asked for below it. */
+  serves({
+    group,
+    version,
+    resource,
+    subresource,
+  }: Record<'group' | 'version' | 'resource' | 'subresource', string>): boolean {
+    const kind = this.find(group, version, resource)?.kind;
+    return kind !== undefined && (subresource === '' || Object.hasOwn(kind.subresources, subresource));
+  }
+
   findKind(apiVersion: string, kind: string): ServedResource | undefined {
     return this.#byKind.get(`${apiVersion}/${kind}`);
   }

@@ -9,7 +9,7 @@ import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import { type Fairness, type Place as Seat, TooManyRequests } from './fairness/index.ts';
-import type { Metrics } from './metrics.ts';
+import { isLongRunning, type Manner, type Metrics, plain } from './metrics.ts';
 import { conversations, type NodeProxy } from './nodeproxy.ts';
 import type { Paths } from './paths.ts';
 import { formsOf, json, representationOf } from './publish/negotiate.ts';
@@ -43,73 +43,111 @@ export interface Serving {
 export async function serve(serving: Serving, asked: Exchange): Promise<void> {
   const audited = serving.audit && new AuditedExchange(serving.audit, asked);
   const exchange = audited ?? asked;
-  const started = serving.clock.monotonic();
   const warnings: string[] = [];
-  let info: RequestInfo | undefined;
   let code = 200;
-  const place = new Place(serving, exchange);
+  const visit = new Visit(serving, exchange);
   try {
-    const passed = await pass(exchange, serving.chain, audited, (user, asked) => place.take(user, asked));
-    info = passed.info;
+    const { user, info } = await pass(exchange, serving.chain, audited, (...who) => visit.take(...who));
     const elsewhere = serving.aggregation.find(exchange.path);
-    if (elsewhere !== undefined) code = await serving.aggregation.serve(elsewhere, exchange, passed.user);
-    else if (info.isResource) code = await resource(serving, exchange, info, passed.user, warnings);
+    if (elsewhere !== undefined) code = await serving.aggregation.serve(elsewhere, exchange, user);
+    else if (info.isResource) code = await resource(serving, exchange, info, user, visit, warnings);
     else code = await serving.paths.serve(exchange);
   } catch (error) {
     const told = toStatus(serving, error);
     code = told.code;
+    if (told instanceof TooManyRequests) visit.turnedAway(code);
     if (told instanceof TooManyRequests) exchange.reply(code, told.headers, Buffer.from(`${told.message}\n`));
     else send(exchange, statusReply(told), warnings);
   } finally {
-    place.leave();
+    visit.over(code);
   }
-  if (info?.verb === 'watch' && code === 200) return;
-  const seconds = (serving.clock.monotonic() - started) / 1000;
-  serving.metrics.request(
-    info?.verb ?? exchange.method,
-    info?.group ?? '',
-    info?.version ?? '',
-    info?.resource ?? '',
-    code,
-    seconds,
-  );
 }
 
-/** What a request holds while it is served. */
-class Place {
+/** A request while it is served: the seat that it holds, and what is counted of it. */
+class Visit {
   readonly #serving: Serving;
   readonly #exchange: Exchange;
-  #taken: Seat | undefined;
+  readonly #started: number;
+  #info: RequestInfo | undefined;
+  #seat: Seat | undefined;
+  #forget: (() => void) | undefined;
+  /** Of the answer; below zero: not known. */
+  bytes = -1;
 
   constructor(serving: Serving, exchange: Exchange) {
     this.#serving = serving;
     this.#exchange = exchange;
+    this.#started = serving.clock.monotonic();
   }
 
   take(user: User, info: RequestInfo): Promise<void> | undefined {
+    this.#info = info;
     const exchange = this.#exchange;
     const asked = { user, info, query: () => exchange.query, signal: () => exchange.signal };
     const seat = this.#serving.fairness.admit(asked, (headers) => {
       exchange.standing = headers;
     });
-    if (seat instanceof Promise)
-      return seat.then((granted) => {
-        this.#taken = granted;
-        if (info.verb === 'watch') this.#watch(info);
-      });
-    this.#taken = seat;
-    if (info.verb === 'watch') this.#watch(info);
+    if (seat instanceof Promise) return this.#wait(seat, info);
+    this.#sit(seat, info);
     return undefined;
   }
 
-  #watch(info: RequestInfo): void {
-    const forget = this.#serving.fairness.watchers.register(info);
-    this.#exchange.signal.addEventListener('abort', forget, { once: true });
+  async #wait(seat: Promise<Seat>, info: RequestInfo): Promise<void> {
+    const { metrics } = this.#serving;
+    metrics.waits(info, 1);
+    try {
+      this.#sit(await seat, info);
+    } finally {
+      metrics.waits(info, -1);
+    }
   }
 
-  leave(): void {
-    this.#taken?.over();
+  #sit(seat: Seat | undefined, info: RequestInfo): void {
+    this.#seat = seat;
+    if (seat !== undefined) this.#serving.metrics.executes(info, 1);
+    if (info.verb === 'watch') this.#forget = this.#serving.fairness.watchers.register(info);
   }
+
+  turnedAway(code: number): void {
+    if (this.#info !== undefined) this.#serving.metrics.turnedAway(this.#info, code);
+  }
+
+  /** The answer is on its way, or has begun where it is long: then the rest goes on for as long as the client stays. */
+  over(code: number): void {
+    const info = this.#info;
+    const { metrics } = this.#serving;
+    if (this.#seat !== undefined) {
+      this.#seat.over();
+      metrics.executes(info!, -1);
+    }
+    if (info === undefined) return;
+    if (!isLongRunning(info)) return this.#count(info, code);
+    const leave = () => {
+      this.#forget?.();
+      this.#count(info, code);
+    };
+    const { signal } = this.#exchange;
+    if (code >= 400 || signal.aborted) return leave();
+    const closed = metrics.longRunning(info);
+    if (this.#exchange.query.get('sendInitialEvents') === 'true') metrics.watchListed(info, this.#seconds());
+    signal.addEventListener('abort', () => (closed(), leave()), { once: true });
+  }
+
+  #count(info: RequestInfo, code: number): void {
+    const { method } = this.#exchange;
+    const manner = method === 'GET' ? plain : mannerOf(this.#exchange);
+    this.#serving.metrics.request(info, manner, code, this.#seconds(), this.bytes);
+  }
+
+  #seconds(): number {
+    return (this.#serving.clock.monotonic() - this.#started) / 1000;
+  }
+}
+
+function mannerOf({ method, query, headers }: Exchange): Manner {
+  const dryRun = query.has('dryRun');
+  const apply = method === 'PATCH' && headers['content-type'] === 'application/apply-patch+yaml';
+  return dryRun || apply ? { dryRun, apply } : plain;
 }
 
 async function resource(
@@ -117,6 +155,7 @@ async function resource(
   exchange: Exchange,
   info: RequestInfo,
   user: User,
+  visit: Visit,
   warnings: string[],
 ): Promise<number> {
   const { registry } = serving.verbs;
@@ -130,11 +169,8 @@ async function resource(
   const as = representationOf(header(exchange.headers, 'accept'), formsOf(call.served));
   const include = includeOf(exchange.query.get('includeObject'));
   if (call.verb === 'watch') {
-    serving.metrics.longRunning(info.resource, 'watch', 1);
-    exchange.signal.addEventListener('abort', () => serving.metrics.longRunning(info.resource, 'watch', -1), {
-      once: true,
-    });
-    await serveWatch({ registry, clock: serving.clock, random: serving.random }, call, exchange, as, include);
+    const { clock, random, metrics } = serving;
+    await serveWatch({ registry, clock, random, counts: metrics.watch(info) }, call, exchange, as, include);
     return 200;
   }
   const result = await perform(serving.verbs, call);
@@ -145,6 +181,7 @@ async function resource(
       : 'list' in result
         ? await listReply(call, result.list, as, now, include)
         : replyOf(200, listOf(call, result.removed, { resourceVersion: String(registry.caches.revision) }), json);
+  visit.bytes = reply.body.length;
   send(exchange, reply, warnings);
   return reply.code;
 }
@@ -219,6 +256,12 @@ const acts = new Set(['exec', 'attach', 'portforward']);
 
 export async function serveUpgrade(serving: Serving, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
+  const { metrics, clock } = serving;
+  const started = clock.monotonic();
+  let asks: RequestInfo | undefined;
+  const count = (code: number) => {
+    if (asks !== undefined) metrics.request(asks, plain, code, (clock.monotonic() - started) / 1000, -1);
+  };
   try {
     const asked = {
       ...lifted(exchange),
@@ -228,6 +271,7 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
       subject: exchange.subject,
     };
     const { user, info } = await pass(asked, serving.chain);
+    asks = info;
     if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
       throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
     // a WebSocket begins with a GET, and yet it acts
@@ -238,8 +282,13 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
     if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, socket, head);
     else if (call.subresource === 'log') await nodesOf(serving).log(call, exchange, socket);
     else await nodesOf(serving).upgrade(call, exchange, socket, head);
+    const closed = metrics.longRunning(info);
+    const leave = () => (closed(), count(101));
+    if (socket.destroyed) leave();
+    else socket.once('close', leave);
   } catch (error) {
     const { body, code } = statusReply(toStatus(serving, error));
+    count(code);
     const bytes = body as Buffer;
     socket.end(
       `HTTP/1.1 ${code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${bytes.length}\r\nConnection: close\r\n\r\n${bytes}`,

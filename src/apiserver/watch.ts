@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../machinery/index.ts';
 import type { Random, WatchEvent } from '../machinery/index.ts';
 import type { Exchange } from './exchange.ts';
+import type { WatchSeries } from './metrics.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, protobufType, type Representation } from './publish/negotiate.ts';
 import { protobufEvent, protobufFrame } from './publish/protobuf.ts';
@@ -30,10 +31,11 @@ export interface WatchContext {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: Random;
+  readonly counts: WatchSeries;
 }
 
 export async function serveWatch(
-  { registry, clock, random }: WatchContext,
+  { registry, clock, random, counts }: WatchContext,
   call: ResourceCall,
   exchange: Exchange,
   as: Representation,
@@ -47,8 +49,13 @@ export async function serveWatch(
   let columnsSent = false;
   const write = (seen: readonly Seen[], frames: () => Buffer) => {
     const bytes = plain ? frames() : Buffer.concat(seen.map((one) => line(one)));
+    count(seen.length, bytes.length);
     if (live === undefined) early.push(bytes);
     else live(bytes);
+  };
+  const count = (events: number, bytes: number) => {
+    counts.events.add(events);
+    counts.sizes.observe(bytes / events, events);
   };
   const inProtobuf = as.mediaType === protobufType;
   const line = (one: Seen): Buffer => {
@@ -78,8 +85,12 @@ export async function serveWatch(
     'Cache-Control': 'no-cache, private',
   });
   const { initial } = opened;
-  for (let i = 0; i < initial.length; i += 500)
-    sink.write(Buffer.concat(initial.slice(i, i + 500).map(plain ? frameOf : line)));
+  for (let i = 0; i < initial.length; i += 500) {
+    const some = initial.slice(i, i + 500);
+    const bytes = Buffer.concat(some.map(plain ? frameOf : line));
+    count(some.length, bytes.length);
+    sink.write(bytes);
+  }
   const bookmark = (end: boolean) =>
     sink.write(lineOf(as.as.startsWith('Partial') ? partialBookmark(end) : bookmarkOf(call, opened.revision(), end)));
   const partialBookmark = (end: boolean): WatchEvent => {

@@ -37,12 +37,12 @@ export class Histogram {
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  observe(value: number): void {
+  observe(value: number, times = 1): void {
     const bounds = this.#bounds;
     let at = 0;
     while (at < bounds.length && value > bounds[at]!) at++;
-    this.counts[at]!++;
-    this.sum += value;
+    this.counts[at]! += times;
+    this.sum += value * times;
   }
 }
 

@@ -45,6 +45,12 @@ export class Caches {
     return filling;
   }
 
+  /** The cache, if somebody has asked for it already. */
+  known(prefix: string): ResourceCache | undefined {
+    const found = this.#caches.get(prefix);
+    return found instanceof ResourceCache ? found : undefined;
+  }
+
   async #fill(prefix: string): Promise<ResourceCache> {
     const early: StoreEvent[] = [];
     this.#early.set(prefix, early);
