@@ -1,4 +1,4 @@
-import type { AnyObject, Clock, KubeObject, Random, Resource } from '../machinery/index.ts';
+import type { AnyObject, Clock, KubeObject, MetricSet, Random, Resource } from '../machinery/index.ts';
 import { isStatusError, keyOf, splitKey } from '../machinery/index.ts';
 import type { Client } from './client.ts';
 import { type EventRecorder, eventRecorder } from './events.ts';
@@ -6,7 +6,7 @@ import type { EventHandler, Informer } from './informer.ts';
 import { Informers, resourceId } from './informers.ts';
 import { type Log, quiet } from './log.ts';
 import type { Lister } from './objectcache.ts';
-import { WorkQueue, type WorkQueueMetrics } from './workqueue.ts';
+import { WorkQueue } from './workqueue.ts';
 import { writeThrough } from './writethrough.ts';
 
 export interface Result {
@@ -73,7 +73,8 @@ export interface RunOptions {
   random: Random;
   signal: AbortSignal;
   log?: Log;
-  metrics?: WorkQueueMetrics;
+  /** Where the queues are counted; absent: nowhere. */
+  metrics?: MetricSet | undefined;
   /** Shared with others in the process; absent: their own. */
   informers?: Informers;
   /** A client for each controller's account, so that each may do no more than its role allows; absent: all share one. */

@@ -10,7 +10,7 @@ export { Informer, type EventHandler, type InformerOptions, type InformerSelecti
 export { Informers, type InformersOptions } from './informers.ts';
 export type { Lister, Selection } from './objectcache.ts';
 export { writeThrough } from './writethrough.ts';
-export { WorkQueue, type WorkQueueMetrics, type WorkQueueOptions } from './workqueue.ts';
+export { WorkQueue, type WorkQueueOptions } from './workqueue.ts';
 export {
   type Controller,
   type ReconcileContext,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MetricSet } from '../machinery/index.ts';
+import { parseExposition, valueOf } from '../machinery/testkit/exposition.ts';
 import { settle, VirtualClock } from './testkit/clock.ts';
 import { WorkQueue } from './workqueue.ts';
 
@@ -134,4 +136,22 @@ test('shutting down lets what is ready out and ends the waiting', async () => {
   const waiting = other.get();
   other.shutDown();
   assert.equal(await waiting, undefined);
+});
+
+test('a queue tells what waits, what is worked on and for how long', async () => {
+  const clock = new VirtualClock();
+  const metrics = new MetricSet();
+  const queue = new WorkQueue({ clock, name: 'things', metrics });
+  const told = (name: string) => valueOf(parseExposition(metrics.text()), `workqueue_${name}`, { name: 'things' });
+  for (const key of ['a', 'b', 'a']) queue.add(key);
+  assert.deepEqual([told('adds_total'), told('depth')], [2, 2]);
+  await clock.advance(2000);
+  const key = (await queue.get())!;
+  await clock.advance(3000);
+  assert.deepEqual([told('depth'), told('queue_duration_seconds_sum')], [1, 2]);
+  assert.deepEqual([told('unfinished_work_seconds'), told('longest_running_processor_seconds')], [3, 3]);
+  queue.addRateLimited(key);
+  queue.done(key);
+  assert.deepEqual([told('work_duration_seconds_sum'), told('retries_total')], [3, 1]);
+  assert.equal(told('unfinished_work_seconds'), 0);
 });

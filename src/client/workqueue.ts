@@ -1,22 +1,12 @@
-import type { Clock } from '../machinery/index.ts';
+import { type Clock, MetricSet } from '../machinery/index.ts';
 import { DelayedKeys } from './delayed.ts';
-
-/** What a queue tells of itself; the names are those of upstream's `workqueue_*` metrics. */
-export interface WorkQueueMetrics {
-  add?(queue: string): void;
-  depth?(queue: string, keys: number): void;
-  /** Seconds from the first add to the get. */
-  queueDuration?(queue: string, seconds: number): void;
-  /** Seconds from the get to the done. */
-  workDuration?(queue: string, seconds: number): void;
-  retry?(queue: string): void;
-}
+import { queueSeries, type QueueSeries } from './queueseries.ts';
 
 export interface WorkQueueOptions {
   clock: Clock;
   /** For metrics. */
   name?: string;
-  metrics?: WorkQueueMetrics;
+  metrics?: MetricSet | undefined;
   /** The first retry waits this many milliseconds, each further one twice as long, up to `maxDelay`. */
   baseDelay?: number;
   maxDelay?: number;
@@ -29,8 +19,7 @@ export interface WorkQueueOptions {
  */
 export class WorkQueue {
   readonly #clock: Clock;
-  readonly #name: string;
-  readonly #metrics: WorkQueueMetrics;
+  readonly #series: QueueSeries;
   readonly #baseDelay: number;
   readonly #maxDelay: number;
   readonly #ready = new ReadyKeys();
@@ -42,10 +31,12 @@ export class WorkQueue {
   #getters: ((key: string | undefined) => void)[] = [];
   #closed = false;
 
-  constructor({ clock, name = '', metrics = {}, baseDelay = 5, maxDelay = 1_000_000 }: WorkQueueOptions) {
+  constructor({ clock, name = '', metrics = new MetricSet(), baseDelay = 5, maxDelay = 1_000_000 }: WorkQueueOptions) {
     this.#clock = clock;
-    this.#name = name;
-    this.#metrics = metrics;
+    this.#series = queueSeries(metrics, name, {
+      depth: () => this.length,
+      working: () => Array.from(this.#working.values(), (since) => (clock.monotonic() - since) / 1000),
+    });
     this.#baseDelay = baseDelay;
     this.#maxDelay = maxDelay;
     this.#delayed = new DelayedKeys(clock, (key) => this.add(key));
@@ -68,8 +59,7 @@ export class WorkQueue {
       return;
     }
     if (!this.#ready.add(key, priority, this.#clock.monotonic())) return;
-    this.#metrics.add?.(this.#name);
-    this.#metrics.depth?.(this.#name, this.length);
+    this.#series.adds.add();
     this.#getters.shift()?.(this.#take());
   }
 
@@ -84,7 +74,7 @@ export class WorkQueue {
   addRateLimited(key: string): void {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
-    this.#metrics.retry?.(this.#name);
+    this.#series.retries.add();
     this.addAfter(key, Math.min(this.#baseDelay * 2 ** failures, this.#maxDelay));
   }
 
@@ -109,7 +99,7 @@ export class WorkQueue {
     const since = this.#working.get(key);
     if (since === undefined) return;
     this.#working.delete(key);
-    this.#metrics.workDuration?.(this.#name, (this.#clock.monotonic() - since) / 1_000);
+    this.#series.workDuration.observe((this.#clock.monotonic() - since) / 1000);
     const priority = this.#again.get(key);
     if (priority === undefined) return;
     this.#again.delete(key);
@@ -130,8 +120,7 @@ export class WorkQueue {
     if (next === undefined) return undefined;
     const now = this.#clock.monotonic();
     this.#working.set(next.key, now);
-    this.#metrics.depth?.(this.#name, this.length);
-    this.#metrics.queueDuration?.(this.#name, (now - next.since) / 1_000);
+    this.#series.queueDuration.observe((now - next.since) / 1000);
     return next.key;
   }
 }

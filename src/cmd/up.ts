@@ -7,7 +7,7 @@ import { Failure } from '../cli/index.ts';
 import { type Client, Informers, type Log, localClient, runControllers } from '../client/index.ts';
 import { nodes } from '../api/index.ts';
 import { controllers } from '../controllers/index.ts';
-import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
+import { MetricSet, systemClock as clock, systemRandom as random } from '../machinery/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import { addressing } from './addressing.ts';
 import { kubeconfigFor } from './kubeconfig.ts';
@@ -41,6 +41,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     const opened = await openStore(options, clock);
     undo.push(() => opened.close());
     const around = { clock, random, log };
+    const metrics = new MetricSet();
     const { store, stop: stopReading } = await encryptedAs(options.files, opened, around);
     undo.push(stopReading);
     report('store', describeStore(options));
@@ -69,6 +70,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       nodePorts: { from: 30_000, to: 32_767 },
       nodes: { ...pki.kubeletClient, authority: pki.authority.certificate },
       frontProxy: pki.frontProxy,
+      metrics,
       failed: (err, id) => log.error({ err, id }, 'a request failed by a fault of the server'),
     });
     undo.push(() => apiserver.close());
@@ -112,12 +114,12 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       ...(typeof options.store !== 'string' && { election: { client, lease } }),
     });
     whileLeading(leader(control, 'kube-controller-manager'), (signal) => {
-      return runControllers(control, list, { ...shared, signal, informers, clientFor: account }).ended;
+      return runControllers(control, list, { ...shared, signal, informers, metrics, clientFor: account }).ended;
     });
     report('controllers', `${list.length}`);
     const scheduler = as('system:kube-scheduler');
     whileLeading(leader(scheduler, 'kube-scheduler'), (signal) => {
-      return runScheduler({ client: scheduler, informers, ...shared, signal }).ended;
+      return runScheduler({ client: scheduler, informers, metrics, ...shared, signal }).ended;
     });
     report('scheduler', 'default-scheduler');
     const node = await startNode({

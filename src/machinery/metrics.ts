@@ -15,14 +15,24 @@ export class Counter {
 }
 
 export class Gauge {
-  value = 0;
+  #value = 0;
+  #read: (() => number) | undefined;
+
+  get value(): number {
+    return this.#read === undefined ? this.#value : this.#read();
+  }
+
+  /** From now on it is looked up whenever somebody asks. */
+  follow(read: () => number): void {
+    this.#read = read;
+  }
 
   set(value: number): void {
-    this.value = value;
+    this.#value = value;
   }
 
   add(by: number): void {
-    this.value += by;
+    this.#value += by;
   }
 }
 

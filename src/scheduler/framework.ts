@@ -93,6 +93,8 @@ export interface PostFilterResult {
   readonly message?: string;
   /** Where the pod is to come; '' takes back what was said before; undefined leaves it. */
   readonly nominatedNode?: string;
+  /** How many others are evicted for it. */
+  readonly victims?: number;
   /** What must be written for it. The pod is not tried again before it is done. */
   readonly work?: () => Promise<void>;
 }

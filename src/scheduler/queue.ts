@@ -4,6 +4,7 @@
  */
 import type { Pod } from '../api/index.ts';
 import { type Clock, keyOf, type KubeObject, type Timer } from '../machinery/index.ts';
+import type { AttemptCounts, QueueEvent, QueueName } from './attemptcounts.ts';
 import type { ClusterEvent, Plugin } from './framework.ts';
 import { Heap } from './heap.ts';
 
@@ -22,7 +23,23 @@ interface Waiting {
   asideSince: number;
   /** What happened while it was held. */
   missed: Change[];
+  /** When it could first be tried, on the clock that only goes forward; below zero: not yet. */
+  since: number;
+  /** It is being tried again because it waited for too long. */
+  flushed: boolean;
 }
+
+/** What a pod has been through. */
+export type History = Readonly<Pick<Waiting, 'attempts' | 'since' | 'flushed'>>;
+
+const queueOf: Readonly<Record<Place, QueueName | undefined>> = {
+  active: 'active',
+  backoff: 'backoff',
+  aside: 'unschedulable',
+  gated: 'gated',
+  trying: undefined,
+  held: undefined,
+};
 
 type Change = [event: ClusterEvent, old: KubeObject | undefined, object: KubeObject | undefined];
 
@@ -30,6 +47,7 @@ export interface QueueOptions {
   /** Milliseconds; doubled with each attempt up to the longest. */
   initialBackoff?: number;
   longestBackoff?: number;
+  counts: Pick<AttemptCounts, 'incoming'>;
 }
 
 /** Nobody is forgotten for longer than this. */
@@ -40,6 +58,7 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   /** What keeps a pod out, if anything does. */
   readonly #gate: (pod: Pod) => string | undefined;
+  readonly #counts: QueueOptions['counts'];
   readonly #initialBackoff: number;
   readonly #longestBackoff: number;
   readonly #active = new Heap<Waiting>(isBefore);
@@ -55,7 +74,8 @@ export class SchedulingQueue {
   #wake: (() => void) | undefined;
   #closed = false;
 
-  constructor(clock: Clock, gate: (pod: Pod) => string | undefined, options: QueueOptions = {}) {
+  constructor(clock: Clock, gate: (pod: Pod) => string | undefined, options: QueueOptions) {
+    this.#counts = options.counts;
     this.#clock = clock;
     this.#gate = gate;
     this.#initialBackoff = options.initialBackoff ?? 1_000;
@@ -84,9 +104,11 @@ export class SchedulingQueue {
       notBefore: 0,
       asideSince: 0,
       missed: [],
+      since: -1,
+      flushed: false,
     };
     this.#known.set(key, waiting);
-    this.#enter(waiting);
+    this.#enter(waiting, 'UnscheduledPodAdd');
   }
 
   update(pod: Pod): void {
@@ -95,9 +117,9 @@ export class SchedulingQueue {
     const old = known.pod;
     known.pod = pod;
     const { place } = known;
-    if (place === 'gated') this.#enter(known);
+    if (place === 'gated') this.#enter(known, 'SelfUpdate');
     else if (place === 'held') known.missed.push(['SelfUpdate', old, pod]);
-    else if (place === 'aside' && canHelp(known, 'SelfUpdate', old, pod)) this.#enter(known);
+    else if (place === 'aside' && canHelp(known, 'SelfUpdate', old, pod)) this.#enter(known, 'SelfUpdate');
     else if (place === 'active' && (old.spec.priority ?? 0) !== (pod.spec.priority ?? 0)) this.#active.push(known);
   }
 
@@ -124,6 +146,7 @@ export class SchedulingQueue {
       }
       if (top.rejectedBy.length === 0) return undefined;
       this.#backoff.pop();
+      this.#counts.incoming('active', 'PopFromBackoffQ');
       top.place = 'trying';
       return top.pod;
     }
@@ -147,7 +170,9 @@ export class SchedulingQueue {
     waiting.notBefore = this.#clock.now() + backoff;
     const { missed } = waiting;
     waiting.missed = [];
-    if (by.length === 0 || missed.some((change) => canHelp(waiting, ...change))) return this.#enter(waiting);
+    waiting.flushed = false;
+    const helped = missed.find((change) => canHelp(waiting, ...change));
+    if (by.length === 0 || helped !== undefined) return this.#enter(waiting, helped?.[0] ?? 'ScheduleAttemptFailure');
     this.#setAside(waiting);
   }
 
@@ -167,19 +192,46 @@ export class SchedulingQueue {
       const waitingForIt = this.#asideFor.get(event);
       if (waitingForIt === undefined) continue;
       for (const waiting of Array.from(waitingForIt))
-        if (waiting.place === 'aside' && canHelp(waiting, ...change)) this.#enter(waiting);
+        if (waiting.place === 'aside' && canHelp(waiting, ...change)) this.#enter(waiting, change[0]);
     }
   }
 
   /** Lets those that are kept out be looked at again. */
   recheck(): void {
     if (this.#gated === 0) return;
-    for (const waiting of this.#known.values()) if (waiting.place === 'gated') this.#enter(waiting);
+    for (const waiting of this.#known.values()) if (waiting.place === 'gated') this.#enter(waiting, 'ForceActivate');
   }
 
   /** Pods that are here, wherever they wait. */
   pods(): Iterable<Pod> {
     return [...this.#known.values()].map(({ pod }) => pod);
+  }
+
+  /** Of a pod that is here. */
+  historyOf(pod: Pod): History | undefined {
+    return this.#known.get(keyOf(pod));
+  }
+
+  /** How many wait where. */
+  waiting(): Record<QueueName, number> {
+    const counts: Record<QueueName, number> = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
+    for (const { place } of this.#known.values()) {
+      const queue = queueOf[place];
+      if (queue !== undefined) counts[queue]++;
+    }
+    return counts;
+  }
+
+  /** How many of those that wait each plugin rejected, by profile. */
+  *rejections(): Generator<readonly [plugin: string, profile: string, pods: number]> {
+    const byProfile = new Map<string, Map<string, number>>();
+    for (const { pod, rejectedBy } of this.#known.values()) {
+      const profile = pod.spec.schedulerName!;
+      const byPlugin = byProfile.get(profile) ?? new Map<string, number>();
+      byProfile.set(profile, byPlugin);
+      for (const { name } of rejectedBy) byPlugin.set(name, (byPlugin.get(name) ?? 0) + 1);
+    }
+    for (const [profile, byPlugin] of byProfile) for (const [plugin, pods] of byPlugin) yield [plugin, profile, pods];
   }
 
   close(): void {
@@ -193,22 +245,26 @@ export class SchedulingQueue {
     return this.#known.get(keyOf(waiting.pod)) === waiting;
   }
 
-  #enter(waiting: Waiting): void {
+  #enter(waiting: Waiting, event: QueueEvent): void {
     this.#leave(waiting);
     if (this.#gate(waiting.pod) !== undefined) {
       waiting.place = 'gated';
       this.#gated++;
+      this.#counts.incoming('gated', event);
       return;
     }
     if (waiting.notBefore > this.#clock.now()) {
       waiting.place = 'backoff';
       this.#backoff.push(waiting);
+      this.#counts.incoming('backoff', event);
       this.#plan();
       if (waiting.rejectedBy.length > 0) this.#stir();
       return;
     }
     waiting.place = 'active';
+    if (waiting.since < 0) waiting.since = this.#clock.monotonic();
     this.#active.push(waiting);
+    this.#counts.incoming('active', event);
     this.#stir();
   }
 
@@ -221,6 +277,7 @@ export class SchedulingQueue {
     waiting.place = 'aside';
     waiting.asideSince = this.#clock.now();
     this.#aside++;
+    this.#counts.incoming('unschedulable', 'ScheduleAttemptFailure');
     for (const event of eventsOf(waiting)) {
       const others = this.#asideFor.get(event);
       if (others === undefined) this.#asideFor.set(event, new Set([waiting]));
@@ -241,7 +298,10 @@ export class SchedulingQueue {
     this.#flush = undefined;
     const before = this.#clock.now() - flushAfter;
     for (const waiting of this.#known.values())
-      if (waiting.place === 'aside' && waiting.asideSince <= before) this.#enter(waiting);
+      if (waiting.place === 'aside' && waiting.asideSince <= before) {
+        waiting.flushed = true;
+        this.#enter(waiting, 'UnschedulableTimeout');
+      }
     if (this.#aside > 0 && !this.#closed) this.#flush = this.#clock.after(flushEvery, () => this.#flushOld());
   }
 
@@ -260,7 +320,7 @@ export class SchedulingQueue {
     const now = this.#clock.now();
     for (let top = this.#backoff.peek(); top !== undefined && top.notBefore <= now; top = this.#backoff.peek()) {
       this.#backoff.pop();
-      if (top.place === 'backoff' && this.#knows(top)) this.#enter(top);
+      if (top.place === 'backoff' && this.#knows(top)) this.#enter(top, 'BackoffComplete');
     }
     this.#plan();
   }

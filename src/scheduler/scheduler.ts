@@ -1,7 +1,8 @@
 import { namespaces, type Node, nodes, type Pod, pods } from '../api/index.ts';
 import { type Client, type EventRecorder, eventRecorder, Informers, type Log, quiet } from '../client/index.ts';
-import type { Clock, KubeObject, Random, Resource } from '../machinery/index.ts';
+import { type Clock, type KubeObject, MetricSet, type Random, type Resource } from '../machinery/index.ts';
 import { setImmediate as turn } from 'node:timers/promises';
+import { AttemptCounts, tellOfState } from './attemptcounts.ts';
 import { Binding } from './binding.ts';
 import { profilesOf, type SchedulerConfiguration } from './config.ts';
 import { type Chosen, Scheduling, type Unschedulable } from './cycle.ts';
@@ -24,6 +25,8 @@ export interface SchedulerOptions {
   informers?: Informers;
   /** Absent: one profile, `default-scheduler`, with upstream's plugins. Throws when it cannot be. */
   configuration?: SchedulerConfiguration;
+  /** Where it is counted what it does; absent: nowhere. */
+  metrics?: MetricSet | undefined;
 }
 
 export interface RunningScheduler {
@@ -59,11 +62,13 @@ class Scheduler {
   readonly #eventsFor: (component: string) => EventRecorder;
   readonly #status: PodStatus;
   readonly #binding: Binding;
+  readonly #counts: AttemptCounts;
   /** What the plugins asked to be told of. */
   readonly #watched = new Set<Resource<any>>();
 
   constructor(options: SchedulerOptions) {
-    const { client, clock, random, signal, log = quiet, configuration = {} } = options;
+    const { client, clock, random, signal, log = quiet, configuration = {}, metrics = new MetricSet() } = options;
+    this.#counts = new AttemptCounts(metrics);
     this.#clock = clock;
     this.#signal = signal;
     this.#log = log;
@@ -79,6 +84,16 @@ class Scheduler {
     this.#queue = new SchedulingQueue(clock, (pod) => this.#gate(pod), {
       initialBackoff: podInitialBackoffSeconds && podInitialBackoffSeconds * 1000,
       longestBackoff: podMaxBackoffSeconds && podMaxBackoffSeconds * 1000,
+      counts: this.#counts,
+    });
+    tellOfState(metrics, {
+      waiting: () => this.#queue.waiting(),
+      unschedulable: () => this.#queue.rejections(),
+      cached: () => ({
+        nodes: this.#snapshot.size,
+        pods: this.#snapshot.podCount,
+        assumed_pods: this.#binding.underWay,
+      }),
     });
     this.#scheduling = new Scheduling(this.#snapshot, random);
     this.#extenders = new Extenders(extenders, clock, log);
@@ -90,6 +105,8 @@ class Scheduler {
       snapshot: this.#snapshot,
       queue: this.#queue,
       extenders: this.#extenders,
+      clock,
+      counts: this.#counts,
       podOf: (key) => this.#informers.for<Pod>(pods).lister.get(key),
       event: (pod, type, reason, message) => this.#eventsFor(pod.spec.schedulerName!).event(pod, type, reason, message),
       failed: (pod, message) => this.#status.write(pod, 'SchedulerError', message, undefined),
@@ -172,29 +189,36 @@ class Scheduler {
   #attempt(pod: Pod): Promise<void> | undefined {
     const profile = this.#profiles.get(pod.spec.schedulerName!)!;
     const outside = this.#extenders.about(pod);
+    const began = this.#clock.monotonic();
     try {
-      if (outside === undefined) return void this.#take(pod, profile, this.#scheduling.choose(pod, profile));
+      if (outside === undefined) return void this.#take(pod, profile, this.#scheduling.choose(pod, profile), began);
       return this.#scheduling.chooseWith(pod, profile, outside).then(
-        (result) => this.#take(pod, profile, result),
-        (error) => this.#failed(pod, error),
+        (result) => this.#take(pod, profile, result, began),
+        (error) => this.#failed(pod, error, began),
       );
     } catch (error) {
-      this.#failed(pod, error);
+      this.#failed(pod, error, began);
       return undefined;
     }
   }
 
-  #failed(pod: Pod, error: unknown): void {
+  #failed(pod: Pod, error: unknown, began: number): void {
     const { namespace, name } = pod.metadata;
     this.#log.error({ err: error, pod: `${namespace}/${name}` }, 'an attempt to place a pod failed; it is tried again');
     this.#queue.rejected(pod, []);
+    this.#counts.attempt(pod.spec.schedulerName!, 'error', (this.#clock.monotonic() - began) / 1000);
     const message = error instanceof Error ? error.message : String(error);
     this.#eventsFor(pod.spec.schedulerName!).event(pod, 'Warning', 'FailedScheduling', message);
     void this.#status.write(pod, 'SchedulerError', message, undefined);
   }
 
-  #take(pod: Pod, profile: Profile, result: Chosen | Unschedulable): void {
-    if ('node' in result) return this.#binding.begin(pod, profile, result);
+  #take(pod: Pod, profile: Profile, result: Chosen | Unschedulable, began: number): void {
+    const seconds = (this.#clock.monotonic() - began) / 1000;
+    this.#counts.algorithm.observe(seconds);
+    if ('node' in result) return this.#binding.begin(pod, profile, result, began);
+    this.#counts.attempt(profile.name, 'unschedulable', seconds);
+    if (result.postFilter !== undefined) this.#counts.preemptionAttempts.add();
+    if (result.postFilter?.victims !== undefined) this.#counts.preemptionVictims.observe(result.postFilter.victims);
     const { message, by, postFilter } = result;
     const { nominatedNode, work } = postFilter ?? {};
     if (nominatedNode !== undefined) this.#snapshot.nominate(pod, nominatedNode);

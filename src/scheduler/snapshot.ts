@@ -57,6 +57,10 @@ export class Snapshot {
     return this.#byName.size;
   }
 
+  get podCount(): number {
+    return this.#places.size;
+  }
+
   /** Slots are below this. */
   get capacity(): number {
     return this.generations.length;

@@ -13,7 +13,7 @@ import {
 import { type Client, Informers, localClient, quiet, runControllers, type Log } from '../client/index.ts';
 import { controllers as allControllers } from '../controllers/index.ts';
 import { runScheduler } from '../scheduler/index.ts';
-import { type Clock, type Random, seededRandom } from '../machinery/index.ts';
+import { type Clock, MetricSet, type Random, seededRandom } from '../machinery/index.ts';
 import { memoryStore, type Store } from '../store/index.ts';
 import { generateKeyPairSync } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -52,6 +52,8 @@ export interface Cluster extends AsyncDisposable {
   readonly random: Random;
   readonly store: Store;
   readonly apiserver: Apiserver;
+  /** What its parts count. */
+  readonly metrics: MetricSet;
   /** Ends a node's agent, as if its machine had stopped. */
   stopNode(name: string): Promise<void>;
   /**
@@ -77,8 +79,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const random = seededRandom(options.seed ?? 1);
   const store = options.store ?? memoryStore();
   const log = options.log ?? quiet;
+  const metrics = new MetricSet();
   const apiserver = await createApiserver({
     store,
+    metrics,
     clock,
     random,
     signer: {
@@ -100,7 +104,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const stop = new AbortController();
   // a turn later: filling their caches is not what the first request should wait for
   const running = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
-    startParts(options, apiserver, { clock, random, log, signal: stop.signal }),
+    startParts(options, apiserver, { clock, random, log, signal: stop.signal, metrics }),
   );
   const nodes = options.nodes ? await startNodes(options.nodes, { client, clock, random, log }) : undefined;
   let listening: Awaited<ReturnType<Cluster['listen']>> | undefined;
@@ -111,6 +115,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     random,
     store,
     apiserver,
+    metrics,
     stopNode: async (name) => nodes?.stop(name),
     eventually: (check, how) => eventually(clock, check, how),
     listen: async () => (listening ??= await listen(apiserver)),
@@ -142,6 +147,7 @@ interface Parts {
   random: Random;
   log: Log;
   signal: AbortSignal;
+  metrics: MetricSet;
 }
 
 /** Resolves once everything that was started has ended. */
