@@ -78,10 +78,14 @@ export interface Apiserver {
 export async function createApiserver(options: ApiserverOptions): Promise<Apiserver> {
   const { store, clock, random } = options;
   let broken: Error | undefined;
-  const caches = new Caches(store, (error) => {
-    broken = error;
-    options.failed(error, '');
-  });
+  const caches = new Caches(
+    store,
+    () => clock.now(),
+    (error) => {
+      broken = error;
+      options.failed(error, '');
+    },
+  );
   const resources = new Resources(kinds.map(withRules), caches);
   const rbacCaches = await followRbac(resources);
   const rbac = new Rbac(rbacCaches.objects);
@@ -155,6 +159,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
       { name: 'store', check: () => broken?.message },
     ],
     debug: (page, query) => fairness.page(page, query),
+    timeOf: (revision) => caches.times.of(revision),
   });
   const serving: Serving = {
     chain: {

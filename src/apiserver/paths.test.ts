@@ -138,6 +138,15 @@ describe('what the server publishes', () => {
     });
   });
 
+  test('when a revision became durable is told for as long as it is known', async () => {
+    const made = await door.ask('POST', '/api/v1/namespaces', { body: { metadata: { name: 'timed' } } });
+    const revision = made.body.metadata.resourceVersion;
+    const { body } = await door.ask('GET', `/debug/revisions?revision=${revision}&revision=999999`);
+    assert.deepEqual(body, { times: { [revision]: new Date(door.cluster.clock.now()).toISOString() } });
+    const wrong = await door.ask('GET', '/debug/revisions?revision=newest');
+    assert.deepEqual([wrong.status, wrong.body.message], [400, 'revision: "newest" is not a resource version']);
+  });
+
   test('version and keys', async () => {
     const { body } = await door.ask('GET', '/version');
     assert.deepEqual([body.major, body.minor], ['1', '36']);

@@ -26,10 +26,13 @@ export interface PathsOptions {
   readonly checks: readonly HealthCheck[];
   /** A page of /debug/api_priority_and_fairness/; undefined: there is none. */
   debug(page: string, query: URLSearchParams): string | undefined;
+  /** When a revision became durable, in milliseconds since the epoch; undefined: not known any more. */
+  timeOf(revision: number): number | undefined;
 }
 
 const text = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' };
 
+const timesLimit = 1000;
 const fairnessPages = '/debug/api_priority_and_fairness/';
 
 export class Paths {
@@ -56,6 +59,10 @@ export class Paths {
       const page = this.#options.debug(path.slice(fairnessPages.length), exchange.query);
       if (page === undefined) throw StatusError.noSuchPath();
       return this.#bytes(exchange, Buffer.from(page), text['Content-Type']);
+    }
+    if (path === '/debug/revisions') {
+      send(exchange, replyOf(200, { times: this.#times(exchange.query.getAll('revision')) }), []);
+      return 200;
     }
     if (path === '/openapi/v2') return this.#document(exchange, this.#options.openapi.v2());
     if (path.startsWith('/openapi/v3/')) return this.#openapi(exchange, path.slice('/openapi/v3/'.length));
@@ -111,6 +118,20 @@ export class Paths {
         return undefined;
       }
     }
+  }
+
+  /** By revision, for those that are still known. */
+  #times(revisions: readonly string[]): Record<string, string> {
+    if (revisions.length > timesLimit)
+      throw StatusError.badRequest(`revision: ${revisions.length} values, at most ${timesLimit} are answered at once`);
+    const times: Record<string, string> = {};
+    for (const revision of revisions) {
+      if (!/^\d{1,15}$/.test(revision))
+        throw StatusError.badRequest(`revision: ${JSON.stringify(revision.slice(0, 40))} is not a resource version`);
+      const time = this.#options.timeOf(Number(revision));
+      if (time !== undefined) times[revision] = new Date(time).toISOString();
+    }
+    return times;
   }
 
   #aggregated(exchange: Exchange, core: boolean): number {

@@ -10,6 +10,7 @@ import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
+import { explainWhy } from './commands/why.ts';
 import { Failure, told } from './errors.ts';
 import { placesOf } from './places.ts';
 import type { Platform } from './platform.ts';
@@ -101,6 +102,13 @@ function programOf(platform: Platform): Command {
     .option('-n, --namespace <name>', 'where', 'default')
     .addOption(dataDir())
     .action((app, flags) => logs(platform, app, flags));
+  command('why <kind/name> [name]', 'what happened to an object, and what it waits for', 'glass why deployment/hello')
+    .option('-n, --namespace <name>', 'where', 'default')
+    .option('--pods <n>', 'how many of its pods to tell of, those in trouble first', '3')
+    .option('--kubeconfig <file>', 'of another cluster; any Kubernetes will do')
+    .addOption(dataDir())
+    .addOption(output('json'))
+    .action((target, name, flags) => explainWhy(platform, target, name, flags));
   addImageCommands(platform, program);
   return program;
 }

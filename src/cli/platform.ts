@@ -1,5 +1,5 @@
 /** What the command line needs from the platform, wired in `cmd/`: this folder knows neither the server nor the runtimes. */
-import type { Client, Log } from '../client/index.ts';
+import type { Client, HttpsClient, Log } from '../client/index.ts';
 import type { Places } from './places.ts';
 import type { ServerFiles } from './serverflags.ts';
 import type { StorePlace } from './storeflag.ts';
@@ -68,7 +68,7 @@ export interface Platform {
   stopWorkloads(places: Places): Promise<void>;
   images(places: Places): Promise<Images>;
   /** A client of the cluster that runs here. */
-  connect(kubeconfig: string): Promise<Client>;
+  connect(kubeconfig: string): Promise<HttpsClient>;
   /** Lines of a pod's log, oldest first. */
   podLogs(
     kubeconfig: string,

@@ -110,13 +110,11 @@ export class Correlator {
     };
   }
 
-  /** Names sort by time; chance keeps two of the same moment apart. */
+  /** As upstream's end: nanoseconds since the epoch, which sort by time. Below the millisecond, chance keeps two of the same moment apart. */
   #nameFor(about: ObjectReference, now: number): string {
-    const time = Math.floor(now).toString(16);
-    const chance = Math.floor(this.#source.random.next() * 0x100000)
-      .toString(16)
-      .padStart(5, '0');
-    return `${(about.name ?? 'unnamed').slice(0, 230)}.${time}${chance}`;
+    const below = Math.floor(this.#source.random.next() * 1e6);
+    const time = (BigInt(Math.floor(now)) * 1_000_000n + BigInt(below)).toString(16);
+    return `${(about.name ?? 'unnamed').slice(0, 230)}.${time}`;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Store, StoreEvent, StoreWatch } from '../../store/index.ts';
 import { ResourceCache } from './cache.ts';
+import { RevisionTimes } from './times.ts';
 
 export { deletedEntry, ResourceCache, type CacheEvent, type CacheListener } from './cache.ts';
 export { CacheEntry, storedBytes } from './entry.ts';
@@ -15,11 +16,13 @@ export class Caches {
   /** Events that arrive while a cache is being filled. */
   readonly #early = new Map<string, StoreEvent[]>();
   readonly #watch: StoreWatch;
+  readonly times: RevisionTimes;
   #revision: number;
 
-  constructor(store: Store, onFailure: (error: Error) => void) {
+  constructor(store: Store, now: () => number, onFailure: (error: Error) => void) {
     this.#store = store;
     this.#revision = store.revision;
+    this.times = new RevisionTimes(now);
     this.#watch = store.watch({
       start: root,
       end: endOf(root),
@@ -69,6 +72,7 @@ export class Caches {
 
   #dispatch(events: readonly StoreEvent[]): void {
     this.#revision = events.at(-1)!.revision;
+    this.times.note(this.#revision);
     if (events.length === 1) return this.#give(prefixOf(events[0]!.key), events);
     const byPrefix = new Map<string, StoreEvent[]>();
     for (const event of events) {
