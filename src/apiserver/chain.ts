@@ -2,7 +2,8 @@
  * What every request goes through, in order: who is it (authn), in whose name (impersonation), what is asked (request info), may they
  * (authz), then the answer. A step either passes the request on or throws a `StatusError`.
  */
-import { StatusError } from '../machinery/index.ts';
+import { type Clock, StatusError } from '../machinery/index.ts';
+import type { ChainCounts } from './chaincounts.ts';
 import { anonymous, authenticate, type TokenAuthenticator } from './authn/index.ts';
 import { type Attributes, type Decision, refusal } from './authz/index.ts';
 import type { Headers, Subject } from './exchange.ts';
@@ -24,6 +25,8 @@ export interface Passed {
 }
 
 export interface ChainOptions {
+  readonly clock: Clock;
+  readonly counts: ChainCounts;
   readonly tokens: readonly TokenAuthenticator[];
   authorize(attributes: Attributes): Decision;
   /** Whom proxies in front may be; absent: their headers mean nothing. */
@@ -54,6 +57,8 @@ export async function pass(
 ): Promise<Passed> {
   const authorization = header(asked.headers, 'authorization');
   const info = requestInfoOf(asked.method, asked.path, asked.query);
+  const { clock, counts } = options;
+  const began = clock.monotonic();
   let real = anonymous;
   try {
     if (asked.subject !== undefined || authorization !== undefined)
@@ -63,21 +68,23 @@ export async function pass(
       );
     if (real === anonymous && options.anonymous?.(asked.path) === false) throw StatusError.unauthorized();
   } catch (error) {
+    counts.authenticated('error', (clock.monotonic() - began) / 1000);
     witness?.unauthenticated(info);
     throw error;
   }
+  counts.authenticated('success', (clock.monotonic() - began) / 1000, real.name);
   witness?.authenticated(real, info);
   const user = impersonated(real, asked.headers, options.authorize);
   witness?.impersonated(user);
   const admitted = admit?.(user, info);
   if (admitted !== undefined) await admitted;
-  if (options.authorizeElsewhere === undefined) require(options, user, info, witness);
-  else {
-    const attributes = attributesOf(user, info);
-    const here = options.authorize(attributes);
-    const decision = here.allowed ? here : await options.authorizeElsewhere(attributes);
-    require({ authorize: () => decision }, user, info, witness);
-  }
+  const wanted = attributesOf(user, info);
+  const before = clock.monotonic();
+  let decision = options.authorize(wanted);
+  if (!decision.allowed && options.authorizeElsewhere !== undefined)
+    decision = await options.authorizeElsewhere(wanted);
+  counts.authorized(decision.allowed ? 'allowed' : 'no-opinion', (clock.monotonic() - before) / 1000);
+  abide(decision, wanted, info, witness);
   return { user, info };
 }
 
@@ -88,7 +95,15 @@ export function require(
   witness?: Pick<Witness, 'decided'>,
 ): void {
   const attributes = attributesOf(user, info);
-  const decision = options.authorize(attributes);
+  abide(options.authorize(attributes), attributes, info, witness);
+}
+
+function abide(
+  decision: Decision,
+  attributes: Attributes,
+  info: RequestInfo,
+  witness: Pick<Witness, 'decided'> | undefined,
+): void {
   witness?.decided(decision.allowed, decision.reason);
   if (decision.allowed) return;
   if (info.isResource) throw StatusError.forbidden(info, info.name, refusal(attributes));

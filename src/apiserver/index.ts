@@ -6,7 +6,7 @@
 import { kinds, kubernetesVersion } from '../api/index.ts';
 import { type AnyObject, type Clock, MetricSet, type Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
-import { admissionOf, admissionSteps } from './admission/index.ts';
+import { AdmissionCounts, admissionOf, admissionSteps } from './admission/index.ts';
 import { lookup } from './admission/lookup.ts';
 import { followPolicies } from './admission/policies/typechecking.ts';
 import { BootstrapTokens } from './authn/bootstraptoken.ts';
@@ -23,6 +23,7 @@ import { followServices, repairAddresses } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { startFairness } from './fairness/index.ts';
 import type { Audit } from './audit/index.ts';
+import { ChainCounts } from './chaincounts.ts';
 import { Caches, type ResourceCache } from './cache/index.ts';
 import { conversionBy, followDefinitions, withRules } from './crd/index.ts';
 import { type Door, type ListenOptions, open } from './http.ts';
@@ -93,11 +94,13 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const nodes = await followNodes(resources);
   const services = await followServices(resources, options, options);
   const webhooks = new WebhookClient();
+  const counted = options.metrics ?? new MetricSet();
+  const counts = new AdmissionCounts(counted);
   const registry: Registry = {
     store,
     caches,
     resources,
-    admission: admissionOf(admissionSteps({ webhooks })),
+    admission: admissionOf(admissionSteps({ webhooks, counts }), counts, clock),
     services,
     clock,
     random,
@@ -129,7 +132,6 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     (namespace, name) => lookup(registry, { group: '', version: 'v1', resource: 'secrets' }, namespace, name),
     clock,
   );
-  const counted = options.metrics ?? new MetricSet();
   const metrics = new Metrics({
     set: counted,
     second: () => Math.floor(clock.now() / 1000),
@@ -163,6 +165,8 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   });
   const serving: Serving = {
     chain: {
+      clock,
+      counts: new ChainCounts(counted),
       tokens: [tokens, bootstrapTokens, ...(options.tokens ?? [])],
       authorize: registry.authorize,
       anonymous: options.anonymous,

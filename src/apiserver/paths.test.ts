@@ -127,6 +127,10 @@ describe('what the server publishes', () => {
     assert.equal(valueOf(told, 'apiserver_current_inflight_requests', { request_kind: 'readOnly' }), 1);
     assert.ok(valueOf(told, 'apiserver_storage_objects', { resource: 'configmaps' })! >= 1);
     assert.ok(valueOf(told, 'process_resident_memory_bytes')! > 1e6);
+    const step = { name: 'LimitRanger', type: 'admit', operation: 'CREATE', rejected: 'false' };
+    assert.ok(valueOf(told, 'apiserver_admission_controller_admission_duration_seconds_count', step)! >= 1);
+    assert.ok(valueOf(told, 'authentication_attempts', { result: 'success' })! > 5);
+    assert.ok(valueOf(told, 'authorization_attempts_total', { result: 'allowed' })! > 5);
     assert.ok(!text.includes('made'), 'nobody makes names up here');
     watch.close();
     await eventually(async () => {

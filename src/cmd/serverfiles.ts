@@ -15,13 +15,14 @@ import {
 } from '../apiserver/index.ts';
 import { Failure, type ServerFiles } from '../cli/index.ts';
 import { loadKubeconfig, type Log } from '../client/index.ts';
-import type { Clock, Random } from '../machinery/index.ts';
+import type { Clock, MetricSet, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
 
 interface Around {
   clock: Clock;
   random: Random;
   log: Log;
+  metrics: MetricSet;
 }
 
 /** How often a changed file is looked for, in milliseconds. */
@@ -48,7 +49,7 @@ export async function encryptedAs(files: ServerFiles, store: Store, { clock, ran
 }
 
 /** Who else is recognised, and what is recorded. `close` after the server. */
-export async function serverOptionsOf(files: ServerFiles, { clock, random, log }: Around) {
+export async function serverOptionsOf(files: ServerFiles, { clock, random, log, metrics }: Around) {
   const tokens: TokenAuthenticator[] = [];
   const undo: (() => Promise<void> | void)[] = [];
   let anonymous: ApiserverOptions['anonymous'];
@@ -69,7 +70,7 @@ export async function serverOptionsOf(files: ServerFiles, { clock, random, log }
       tokens.push(asked);
       undo.push(() => asked.close());
     });
-  const audit = auditOf(files, { clock, random, log });
+  const audit = auditOf(files, { clock, random, log, metrics });
   if (audit !== undefined) undo.push(audit.close);
   const options: Pick<ApiserverOptions, 'tokens' | 'anonymous' | 'audit'> = { tokens, anonymous, audit: audit?.audit };
   return {
@@ -80,21 +81,25 @@ export async function serverOptionsOf(files: ServerFiles, { clock, random, log }
   };
 }
 
-function auditOf(files: ServerFiles, { clock, random, log }: Around) {
+function auditOf(files: ServerFiles, { clock, random, log, metrics }: Around) {
   const { auditPolicyFile, auditLogPath: path } = files;
   if (auditPolicyFile === undefined || path === undefined) return undefined;
   try {
     const policy = auditPolicyOf(load(textOf(auditPolicyFile)));
+    const lost = metrics.counter('apiserver_audit_error_total', 'Events that could not be recorded', ['plugin']);
     const file = new RotatingLog({
       path,
       maxSize: files.auditLogMaxsize || Number.POSITIVE_INFINITY,
       maxAge: files.auditLogMaxage,
       maxBackups: files.auditLogMaxbackup,
       clock,
-      failed: (err) => log.error({ err }, 'the audit log cannot be written'),
+      failed: (err) => {
+        lost.with('log').add();
+        log.error({ err }, 'the audit log cannot be written');
+      },
     });
     return {
-      audit: new Audit({ policy, write: (line) => file.write(line), clock, random }),
+      audit: new Audit({ policy, write: (line) => file.write(line), clock, random, metrics }),
       close: () => file.close(),
     };
   } catch (error) {

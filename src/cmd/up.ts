@@ -40,8 +40,8 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
   try {
     const opened = await openStore(options, clock);
     undo.push(() => opened.close());
-    const around = { clock, random, log };
     const metrics = new MetricSet();
+    const around = { clock, random, log, metrics };
     const { store, stop: stopReading } = await encryptedAs(options.files, opened, around);
     undo.push(stopReading);
     report('store', describeStore(options));

@@ -3,6 +3,7 @@
  * upstream's: first all that change, then all that only refuse.
  */
 import type { Admission, AdmissionRequest, AdmissionStep } from '../registry/context.ts';
+import type { Clock } from '../../machinery/index.ts';
 import type { WebhookClient } from '../webhooks/index.ts';
 import {
   certificateApproval,
@@ -12,6 +13,7 @@ import {
   clusterTrustBundleAttest,
 } from './certificates.ts';
 import { persistentVolumeClaimResize } from './claimresize.ts';
+import type { AdmissionCounts, Phase, StepSeries } from './counts.ts';
 import { defaultIngressClass } from './defaultingressclass.ts';
 import { nodeRestriction } from './noderestriction.ts';
 import { podTopologyLabels } from './podtopologylabels.ts';
@@ -36,10 +38,11 @@ import { rbacEscalation } from './rbacescalation.ts';
 /** What steps reach beyond the server with. */
 export interface AdmissionMeans {
   readonly webhooks: WebhookClient;
+  readonly counts: AdmissionCounts;
 }
 
 /** For one server: some steps remember what they wait for. */
-export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
+export function admissionSteps(means: AdmissionMeans): AdmissionStep[] {
   return [
     namespaceLifecycle,
     limitRanger,
@@ -63,60 +66,89 @@ export function admissionSteps({ webhooks }: AdmissionMeans): AdmissionStep[] {
     rbacEscalation,
     policyExpressions,
     mutatingPolicies(),
-    mutatingWebhooks(webhooks),
+    mutatingWebhooks(means),
     validatingPolicies(),
-    validatingWebhooks(webhooks),
+    validatingWebhooks(means),
     // the last, so that nothing is counted that is refused
     resourceQuota(),
   ];
 }
 
 /** The steps in order; for each resource and operation, only those that look at it. */
-export function admissionOf(list: readonly AdmissionStep[]): Admission {
+export function admissionOf(list: readonly AdmissionStep[], counts: AdmissionCounts, clock: Clock): Admission {
   const chosen = new Map<string, Chosen>();
   const stepsFor = ({ call, operation }: AdmissionRequest): Chosen => {
     const { kind } = call.served;
     const key = `${operation} ${kind.group}/${kind.resource}`;
     let found = chosen.get(key);
     if (found === undefined) {
-      found = choose(list, operation, `${kind.group}/${kind.resource}`);
+      found = choose(list, operation, `${kind.group}/${kind.resource}`, counts);
       chosen.set(key, found);
     }
     return found;
   };
   return {
     async admit(request) {
-      const { changing } = stepsFor(request);
+      const { admit } = stepsFor(request);
       const round = { wanted: false, again: false };
-      await run(changing, (step) => step.admit!(request, round));
+      await run(admit, clock, (step) => step.admit!(request, round));
       if (!round.wanted) return;
       round.again = true;
-      await run(changing, (step) => step.admit!(request, round));
+      await run(admit, clock, (step) => step.admit!(request, round));
     },
-    validate: (request) => run(stepsFor(request).refusing, (step) => step.validate!(request)),
+    validate: (request) => run(stepsFor(request).validate, clock, (step) => step.validate!(request)),
   };
 }
 
-interface Chosen {
-  readonly changing: readonly AdmissionStep[];
-  readonly refusing: readonly AdmissionStep[];
+/** The steps of a phase, and where each is counted. */
+interface ChosenPhase {
+  readonly series: StepSeries;
+  readonly steps: readonly { readonly step: AdmissionStep; readonly series: StepSeries }[];
 }
 
-function choose(list: readonly AdmissionStep[], operation: AdmissionRequest['operation'], resource: string): Chosen {
+type Chosen = Readonly<Record<Phase, ChosenPhase>>;
+
+function choose(
+  list: readonly AdmissionStep[],
+  operation: AdmissionRequest['operation'],
+  resource: string,
+  counts: AdmissionCounts,
+): Chosen {
   const some = list.filter(
     (step) => step.operations.includes(operation) && (step.resources?.includes(resource) ?? true),
   );
-  return { changing: some.filter((step) => step.admit), refusing: some.filter((step) => step.validate) };
+  const phaseOf = (phase: Phase): ChosenPhase => ({
+    series: counts.phase(phase, operation),
+    steps: some
+      .filter((step) => step[phase])
+      .map((step) => ({ step, series: counts.step(step.name, phase, operation) })),
+  });
+  return { admit: phaseOf('admit'), validate: phaseOf('validate') };
 }
 
 async function run(
-  steps: readonly AdmissionStep[],
+  { steps, series: whole }: ChosenPhase,
+  clock: Clock,
   perform: (step: AdmissionStep) => void | Promise<void>,
 ): Promise<void> {
-  for (const step of steps) {
-    const pending = perform(step);
-    if (pending !== undefined) await pending;
+  const began = clock.monotonic();
+  let before = began;
+  for (const { step, series } of steps) {
+    try {
+      const pending = perform(step);
+      if (pending !== undefined) await pending;
+    } catch (error) {
+      const now = clock.monotonic();
+      series.refused.observe((now - before) / 1000);
+      whole.refused.observe((now - began) / 1000);
+      throw error;
+    }
+    const now = clock.monotonic();
+    series.passed.observe((now - before) / 1000);
+    before = now;
   }
+  whole.passed.observe((before - began) / 1000);
 }
 
 export type { Admission, AdmissionRequest, AdmissionStep };
+export { AdmissionCounts } from './counts.ts';

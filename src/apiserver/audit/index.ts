@@ -3,7 +3,7 @@
  * each. It promises that what a policy asks for is handed to the log in the order of its happening. Where nothing is recorded it costs nothing:
  * a server without an audit has none, and a request of level `None` has no trail.
  */
-import { type Clock, isObject, type Random } from '../../machinery/index.ts';
+import { type Clock, type Counter, isObject, MetricSet, type Random } from '../../machinery/index.ts';
 import type { RequestInfo, User } from '../request.ts';
 import type { AuditPolicy, Level, Recorded, Stage } from './policy.ts';
 
@@ -16,6 +16,8 @@ export interface AuditOptions {
   write(line: string): void;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where it is counted what is recorded; absent: nowhere. */
+  readonly metrics?: MetricSet;
 }
 
 export interface AuditedRequest {
@@ -32,9 +34,28 @@ export interface AuditedRequest {
 
 export class Audit {
   readonly #options: AuditOptions;
+  readonly #levels: Readonly<Record<Level, Counter>>;
 
   constructor(options: AuditOptions) {
-    this.#options = options;
+    const { metrics = new MetricSet(), write } = options;
+    const events = metrics.counter('apiserver_audit_event_total', 'Events that were recorded').with();
+    const levels = metrics.counter('apiserver_audit_level_total', 'Requests, by how much of them is recorded', [
+      'level',
+    ]);
+    const of = (level: Level) => levels.with(level);
+    this.#levels = {
+      None: of('None'),
+      Metadata: of('Metadata'),
+      Request: of('Request'),
+      RequestResponse: of('RequestResponse'),
+    };
+    this.#options = {
+      ...options,
+      write: (line) => {
+        events.add();
+        write(line);
+      },
+    };
   }
 
   newId(): string {
@@ -48,6 +69,7 @@ export class Audit {
   /** Undefined: nothing of this request is recorded. Otherwise its arrival has been. */
   begin(request: AuditedRequest): Trail | undefined {
     const recorded = this.#options.policy.recordOf(request.user, request.info);
+    this.#levels[recorded.level].add();
     if (recorded.level === 'None') return undefined;
     const trail = new Trail(request, recorded, this.#options);
     trail.stage('RequestReceived');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { definition, definitions, established } from '../../crd/testkit/index.ts';
 import { type Answered, defaultAccount, type Door, openDoor, pod } from '../../testkit/index.ts';
+import { parseExposition, valueOf } from '../../../machinery/testkit/exposition.ts';
 import { patching, type Responder, startResponder } from '../testkit/index.ts';
 
 const configurations = (sort: string) => `/apis/admissionregistration.k8s.io/v1/${sort}webhookconfigurations`;
@@ -99,6 +100,14 @@ describe('webhooks and what has no kind of its own', () => {
         assert.equal(answer.status, 400, answer.text);
         assert.equal(answer.body.message, 'admission webhook "w.example.com" denied the request: no');
       }
+      const told = parseExposition((await door.ask('GET', '/metrics')).text);
+      const by = { name: 'w.example.com', type: 'validating', operation: 'CREATE' };
+      const refused = { ...by, error_type: 'no_error', rejection_code: '400' };
+      assert.equal(valueOf(told, 'apiserver_admission_webhook_rejection_count', refused), 1);
+      assert.equal(
+        valueOf(told, 'apiserver_admission_webhook_request_total', { ...by, code: '400', rejected: 'true' }),
+        1,
+      );
     });
   });
 

@@ -2,12 +2,11 @@ import { type AnyObject, applyJsonPatch, cloneJson, equalJson, StatusError } fro
 import type { AdmissionRequest, AdmissionStep, Reinvocation } from '../../registry/context.ts';
 import { decode } from '../../registry/decode.ts';
 import type { ServedResource } from '../../resources.ts';
-import type { WebhookClient } from '../../webhooks/index.ts';
 import { convertTo, isExempt, matches, type Versioned, versionedAs } from '../dynamic/index.ts';
 import { replace } from '../lookup.ts';
 import { chosenBy } from './conditions.ts';
 import { type Hook, hooksOf } from './hooks.ts';
-import { review } from './review.ts';
+import { type Means, review } from './review.ts';
 import { tolerate } from './validating.ts';
 
 const quiet = { options: { fieldValidation: 'Ignore' as const }, warn: () => {} };
@@ -22,7 +21,7 @@ interface Memory {
 }
 
 /** One after the other, in order; each sees what those before it changed. */
-export function mutatingWebhooks(client: WebhookClient): AdmissionStep {
+export function mutatingWebhooks(means: Means): AdmissionStep {
   const hooks = hooksOf('mutating');
   const memories = new WeakMap<Reinvocation, Memory>();
   const ask = async (request: AdmissionRequest, list: readonly Hook[], round: Reinvocation): Promise<void> => {
@@ -36,7 +35,7 @@ export function mutatingWebhooks(client: WebhookClient): AdmissionStep {
       const seen = await versionedAs(served, request);
       if (!chosenBy(hook, request, served, seen)) continue;
       const where = `round_${round.again ? 1 : 0}_index_${index}`;
-      const changed = await askOne(client, hook, request, served, seen, where);
+      const changed = await askOne(means, hook, request, served, seen, where);
       if (changed) {
         require(memory);
         round.wanted = true;
@@ -64,7 +63,7 @@ function require(memory: Memory): void {
 
 /** Whether it changed the object. */
 async function askOne(
-  client: WebhookClient,
+  means: Means,
   hook: Hook,
   request: AdmissionRequest,
   served: ServedResource,
@@ -75,7 +74,7 @@ async function askOne(
   const { configuration, webhook } = hook;
   let changed = false;
   try {
-    const patch = await review(client, hook, request, served, seen, true);
+    const patch = await review(means, hook, request, served, seen, true);
     if (patch === undefined || patch.length === 0) return false;
     changed = await change(request, served, seen, patch, webhook.name);
     call.annotate?.(
@@ -83,7 +82,7 @@ async function askOne(
       JSON.stringify({ configuration, webhook: webhook.name, patch, patchType: 'JSONPatch' }),
     );
   } catch (error) {
-    tolerate(error, hook, request, `mutation.webhook.admission.k8s.io/${where}`);
+    tolerate(means, error, hook, request, `mutation.webhook.admission.k8s.io/${where}`);
   } finally {
     call.annotate?.(
       `mutation.webhook.admission.k8s.io/${where}`,

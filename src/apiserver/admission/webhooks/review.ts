@@ -3,8 +3,15 @@ import { isObject, type Status, StatusError, type StatusReason } from '../../../
 import type { AdmissionRequest } from '../../registry/context.ts';
 import type { ServedResource } from '../../resources.ts';
 import type { WebhookClient } from '../../webhooks/index.ts';
+import type { AdmissionCounts, WebhookOutcome } from '../counts.ts';
 import { describe, typed, type Versioned } from '../dynamic/index.ts';
 import type { Hook } from './hooks.ts';
+
+/** What webhooks are asked with. */
+export interface Means {
+  readonly webhooks: WebhookClient;
+  readonly counts: AdmissionCounts;
+}
 
 /** It could not be asked, or its answer is none: what `failurePolicy` is about. */
 export class CallFailure extends Error {
@@ -26,6 +33,41 @@ interface Response {
  * @throws StatusError when it refuses, CallFailure when there is no usable answer.
  */
 export async function review(
+  means: Means,
+  hook: Hook,
+  request: AdmissionRequest,
+  served: ServedResource,
+  seen: Versioned,
+  mutating: boolean,
+): Promise<readonly unknown[] | undefined> {
+  const { clock } = request.registry;
+  const began = clock.monotonic();
+  const tell = (code: number, rejection?: WebhookOutcome['rejection']) =>
+    means.counts.webhook({
+      name: hook.webhook.name,
+      mutating,
+      operation: request.operation,
+      seconds: (clock.monotonic() - began) / 1000,
+      code,
+      ...(rejection && { rejection }),
+    });
+  try {
+    const patch = await ask(means.webhooks, hook, request, served, seen, mutating);
+    tell(200);
+    return patch;
+  } catch (error) {
+    const open = hook.webhook.failurePolicy === 'Ignore';
+    if (error instanceof CallFailure) tell(unavailable, open ? undefined : 'calling_webhook_error');
+    else if (error instanceof Denied) tell(error.code, 'no_error');
+    else tell(0, 'apiserver_internal_error');
+    throw error;
+  }
+}
+
+/** The code of not having been answered. */
+const unavailable = 503;
+
+async function ask(
   client: WebhookClient,
   hook: Hook,
   request: AdmissionRequest,
@@ -98,11 +140,14 @@ function verified(
   return response;
 }
 
+/** The webhook said no. */
+class Denied extends StatusError {}
+
 function denied(name: string, status: Status | undefined): StatusError {
   const by = `admission webhook ${JSON.stringify(name)} denied the request`;
   const why = status?.message || status?.reason;
   const code = Math.max(status?.code ?? 400, 400);
-  return new StatusError(
+  return new Denied(
     (status?.reason ?? '') as StatusReason | '',
     why ? `${by}: ${why}` : `${by} without explanation`,
     status?.details,

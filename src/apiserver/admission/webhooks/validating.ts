@@ -1,13 +1,12 @@
 import { StatusError } from '../../../machinery/index.ts';
 import type { AdmissionRequest, AdmissionStep } from '../../registry/context.ts';
-import type { WebhookClient } from '../../webhooks/index.ts';
 import { isExempt, matches, versionedAs } from '../dynamic/index.ts';
 import { type Hook, hooksOf } from './hooks.ts';
 import { chosenBy } from './conditions.ts';
-import { CallFailure, review } from './review.ts';
+import { CallFailure, type Means, review } from './review.ts';
 
 /** All that match are asked at once; the first in order that refuses is what the client hears. */
-export function validatingWebhooks(client: WebhookClient): AdmissionStep {
+export function validatingWebhooks(means: Means): AdmissionStep {
   const hooks = hooksOf('validating');
   const ask = async (request: AdmissionRequest, list: readonly Hook[]): Promise<void> => {
     const asked: Promise<void>[] = [];
@@ -19,9 +18,10 @@ export function validatingWebhooks(client: WebhookClient): AdmissionStep {
       if (!chosenBy(hook, request, served, seen)) continue;
       const at = index++;
       asked.push(
-        review(client, hook, request, served, seen, false).then(
+        review(means, hook, request, served, seen, false).then(
           () => {},
-          (error: unknown) => tolerate(error, hook, request, `validating.webhook.admission.k8s.io/round_0_index_${at}`),
+          (error: unknown) =>
+            tolerate(means, error, hook, request, `validating.webhook.admission.k8s.io/round_0_index_${at}`),
         ),
       );
     }
@@ -40,10 +40,17 @@ export function validatingWebhooks(client: WebhookClient): AdmissionStep {
 }
 
 /** A webhook that does not answer refuses, unless it is to be ignored. */
-export function tolerate(error: unknown, { webhook }: Hook, { call }: AdmissionRequest, where: string): void {
+export function tolerate(
+  { counts }: Means,
+  error: unknown,
+  { webhook }: Hook,
+  { call }: AdmissionRequest,
+  where: string,
+): void {
   if (!(error instanceof CallFailure)) throw error;
   if (webhook.failurePolicy !== 'Ignore') throw StatusError.internal(error.message);
   if (call.signal?.aborted) throw StatusError.timeout('request did not complete within requested timeout');
+  counts.failedOpen(webhook.name, where.startsWith('mutation'));
   const [prefix, rest] = where.split('/');
   call.annotate?.(`failed-open.${prefix}/${rest}`, webhook.name);
 }
