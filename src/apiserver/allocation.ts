@@ -1,7 +1,13 @@
 /** Keeps the addresses and node ports of Services in step with what is stored. */
 import { type AnyObject, type Clock, formatTime, type Random } from '../machinery/index.ts';
-import { type ResourceCache, storedBytes } from './cache/index.ts';
-import { type AddressPlace, type Registry, type ServiceRanges, ServiceRegistry } from './registry/index.ts';
+import { endOf, type ResourceCache, storedBytes } from './cache/index.ts';
+import {
+  type AddressPlace,
+  nodePortKeys,
+  type Registry,
+  type ServiceRanges,
+  ServiceRegistry,
+} from './registry/index.ts';
 import { keyFor, type Resources, type ServedResource } from './resources.ts';
 
 export async function followServices(
@@ -19,13 +25,14 @@ export async function followServices(
   return services;
 }
 
-/** Writes the IPAddress of every Service that lacks its own. */
-export async function repairAddresses({ services, store, resources }: Registry): Promise<void> {
-  for (const { object } of (await servicesOf(resources)).entries.values()) {
-    const { compare, writes } = services.missing(object);
-    // a comparison that fails: somebody else has just written it
-    if (writes.length > 0) await store.txn({ compare: [...compare], writes: [...writes] });
-  }
+/** Writes what a Service lacks of its own: its IPAddress, the keys of its node ports. */
+export async function repairAllocations({ services, store, resources }: Registry): Promise<void> {
+  const { entries } = await store.range({ start: nodePortKeys, end: endOf(nodePortKeys) });
+  const keys = new Set(entries.map(({ key }) => key));
+  // a comparison that fails: somebody else has just written it
+  for (const { object } of (await servicesOf(resources)).entries.values())
+    for (const { compare, writes } of services.missing(object, (key) => keys.has(key)))
+      await store.txn({ compare: [...compare], writes: [...writes] });
 }
 
 async function servicesOf(resources: Resources): Promise<ResourceCache> {

@@ -19,7 +19,7 @@ import {
   publishAuthentication,
   startAggregation,
 } from './aggregation/index.ts';
-import { followServices, repairAddresses } from './allocation.ts';
+import { followServices, repairAllocations } from './allocation.ts';
 import { bootstrap, publishEndpoints } from './bootstrap.ts';
 import { startFairness } from './fairness/index.ts';
 import type { Audit } from './audit/index.ts';
@@ -108,7 +108,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     rulesFor: (user, namespace) => rbac.rulesFor(user, namespace),
   };
   await bootstrap(registry, options.serviceCIDR);
-  await repairAddresses(registry);
+  await repairAllocations(registry);
   await followPolicies(registry, (error) => options.failed(error, ''));
   const definitions = await followDefinitions({
     registry,

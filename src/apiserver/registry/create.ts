@@ -90,7 +90,10 @@ async function write(
     compare: [{ key, modRevision: 0 }, ...claim.compare],
     writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
   });
-  if (!result.ok && result.entries[0] === undefined) return undefined;
+  if (!result.ok && result.entries[0] === undefined) {
+    claim.lost(result.entries.slice(1).map((entry) => entry !== undefined));
+    return undefined;
+  }
   if (!result.ok) throw existsError(call, cache.entries.get(key)?.object, name);
   const entry = cache.entries.get(key);
   if (isDirect(served) && entry?.revision === result.revision)

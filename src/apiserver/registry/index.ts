@@ -10,6 +10,6 @@ export { selectionOf } from './selection.ts';
 export { change, patch, requested, update } from './update.ts';
 export { fromStored, isDirect } from './convert.ts';
 export { firstAddress } from './services/cidr.ts';
-export { type AddressPlace, ServiceRegistry, type ServiceRanges } from './services/index.ts';
+export { type AddressPlace, nodePortKeys, ServiceRegistry, type ServiceRanges } from './services/index.ts';
 export { frameOf, type Seen, type Watcher } from './channel.ts';
 export { bookmarkOf, eventOf, type OpenWatch, watch } from './watch.ts';

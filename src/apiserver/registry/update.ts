@@ -342,7 +342,10 @@ async function put(
     compare: [{ key, modRevision: entry.revision }, ...claim.compare],
     writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
   });
-  if (!result.ok) return undefined;
+  if (!result.ok) {
+    claim.lost(result.entries.slice(1).map((entry) => entry !== undefined));
+    return undefined;
+  }
   const cache = await registry.resources.cache(served);
   const written = cache.entries.get(key);
   if (isDirect(served) && written?.revision === result.revision)

@@ -1,7 +1,8 @@
 /**
  * The addresses and node ports that Services are given. What is taken is read from the stored Services and IPAddresses when the server starts
  * and kept up to date by their events; a claim covers the time between choosing and storing. An address is the Service's once its IPAddress is
- * stored, which happens in the Service's own transaction: several servers over one store never give the same address twice.
+ * stored, and a node port once its key is, which happens in the Service's own transaction: several servers over one store never give the same
+ * one twice.
  */
 import type { Kind } from '../../../api/index.ts';
 import { type AnyObject, cause, StatusError } from '../../../machinery/index.ts';
@@ -25,15 +26,20 @@ export interface Claim {
   readonly writes: readonly (Put | Delete)[];
   /** Gives back what was reserved; for a write that did not happen. */
   release(): void;
-  /** Another server over the same store has just given the address to somebody else: claims anew, in place of this. */
+  /**
+   * Another server over the same store has just given it to somebody else: it is released, and not given here until that is heard of. `found`:
+   * for each of `compare`, whether its key was there.
+   */
+  lost(found: readonly boolean[]): void;
+  /** Claims anew, after it was lost. */
   another(): Claim;
 }
 
 export interface ServiceAllocator {
   /** Gives the Service what it lacks and reserves what it names. `object` is absent on its deletion. */
   claim(kind: Kind, object: AnyObject | undefined, old: AnyObject | undefined): Claim;
-  /** What has to be written for a stored Service that has no IPAddress. */
-  missing(service: AnyObject): Pick<Claim, 'compare' | 'writes'>;
+  /** What has to be written for a stored Service that lacks its IPAddress, or the key of a node port. */
+  missing(service: AnyObject, hasKey: (key: string) => boolean): Pick<Claim, 'compare' | 'writes'>[];
 }
 
 /** Where IPAddresses are kept. */
@@ -47,8 +53,12 @@ const nothing: Claim = {
   compare: [],
   writes: [],
   release() {},
+  lost() {},
   another: () => nothing,
 };
+
+/** Below it is a key for each node port that is taken; its value says by whom. */
+export const nodePortKeys = '/registry/ranges/servicenodeports/';
 
 type Port = { nodePort?: number; protocol?: string; name?: string };
 
@@ -76,6 +86,7 @@ export class ServiceRegistry implements ServiceAllocator {
     for (const { deleted, entry, previous } of events) {
       if (previous !== undefined) this.#each(previous.object, (pool, value) => pool.free(value, 'service'));
       if (!deleted) this.load(entry.object);
+      for (const port of nodePortsOf(entry.object)) this.#ports.free(port, 'rival');
     }
   }
 
@@ -101,15 +112,21 @@ export class ServiceRegistry implements ServiceAllocator {
     if (kind.group !== '' || kind.kind !== 'Service') return nothing;
     const taken: [Pool, number][] = [];
     const named = object?.spec.clusterIP;
+    const chosen = ((object?.spec.ports ?? []) as Port[]).map(({ nodePort }) => nodePort);
     const release = () => {
-      for (const [pool, value] of taken) pool.free(value, 'claim');
+      for (const [pool, value] of taken.splice(0)) pool.free(value, 'claim');
+    };
+    const objects: (Pick<Claim, 'compare' | 'writes'> & { mark: (() => void)[] })[] = [];
+    const lost = (found: readonly boolean[]) => {
+      release();
+      objects.flatMap(({ mark }) => mark).forEach((mark, i) => found[i] && mark());
     };
     const another = () => {
-      const address = addressOf(object);
-      if (address !== undefined) this.loadAddress(address);
-      release();
       if (named === undefined) delete object!.spec.clusterIP;
       else object!.spec.clusterIP = named;
+      ((object!.spec.ports ?? []) as Port[]).forEach((port, i) => {
+        if (!chosen[i]) delete port.nodePort;
+      });
       return this.claim(kind, object, old);
     };
     try {
@@ -121,28 +138,56 @@ export class ServiceRegistry implements ServiceAllocator {
       release();
       throw error;
     }
-    return { ...this.#objectsOf(object, old), release, another };
+    objects.push(this.#addressObjects(object, old), this.#portKeys(object, old));
+    return {
+      compare: objects.flatMap(({ compare }) => compare),
+      writes: objects.flatMap(({ writes }) => writes),
+      release,
+      lost,
+      another,
+    };
   }
 
-  missing(service: AnyObject): Pick<Claim, 'compare' | 'writes'> {
+  missing(service: AnyObject, hasKey: (key: string) => boolean): Pick<Claim, 'compare' | 'writes'>[] {
     const address = addressOf(service);
-    return address === undefined || this.#place.has(address) ? nothing : this.#objectsOf(service, undefined);
+    const lacking = nodePortsOf(service).filter((port) => !hasKey(nodePortKeys + port));
+    return [
+      ...(address === undefined || this.#place.has(address) ? [] : [this.#addressObjects(service, undefined)]),
+      ...lacking.map((port) => portKey(service, port)),
+    ];
   }
 
-  /** The IPAddress that comes, and the one that goes. */
-  #objectsOf(object: AnyObject | undefined, old: AnyObject | undefined): Pick<Claim, 'compare' | 'writes'> {
+  /** The IPAddress that comes, and the one that goes. `mark` is for a comparison that fails. */
+  #addressObjects(object: AnyObject | undefined, old: AnyObject | undefined) {
     const place = this.#place;
     const [after, before] = [addressOf(object), addressOf(old)];
     const compare: Compare[] = [];
     const writes: (Put | Delete)[] = [];
+    const mark: (() => void)[] = [];
     if (before !== undefined && before !== after && place.has(before))
       writes.push({ key: place.key(before), delete: true });
     if (after !== undefined && after !== before) {
       const key = place.key(after);
       compare.push({ key, modRevision: 0 });
       writes.push({ key, value: place.bytes(ipAddressOf(object!, after)) });
+      mark.push(() => this.loadAddress(after));
     }
-    return { compare, writes };
+    return { compare, writes, mark };
+  }
+
+  #portKeys(object: AnyObject | undefined, old: AnyObject | undefined) {
+    const [after, before] = [nodePortsOf(object), nodePortsOf(old)];
+    const came = after.filter((port) => !before.includes(port));
+    const gone = before.filter((port) => !after.includes(port));
+    const keys = came.map((port) => portKey(object!, port));
+    return {
+      compare: keys.flatMap(({ compare }) => compare),
+      writes: [
+        ...keys.flatMap(({ writes }) => writes),
+        ...gone.map((port) => ({ key: nodePortKeys + port, delete: true as const })),
+      ],
+      mark: came.map((port) => () => this.#ports.hold(port, 'rival')),
+    };
   }
 
   #claimAddress(object: AnyObject, old: AnyObject | undefined, taken: [Pool, number][]): void {
@@ -226,6 +271,18 @@ export class ServiceRegistry implements ServiceAllocator {
     const offset = value - this.#first;
     return offset > 0 && offset < this.#size - 1 ? offset : undefined;
   }
+}
+
+/** Each once, though several protocols may share it. */
+function nodePortsOf(service: AnyObject | undefined): number[] {
+  const ports: Port[] = service?.spec?.ports ?? [];
+  return [...new Set(ports.flatMap(({ nodePort }) => nodePort || []))];
+}
+
+function portKey({ metadata }: AnyObject, port: number): Pick<Claim, 'compare' | 'writes'> {
+  const key = nodePortKeys + port;
+  const value = Buffer.from(`${metadata.namespace}/${metadata.name}`);
+  return { compare: [{ key, modRevision: 0 }], writes: [{ key, value }] };
 }
 
 function setAddress(spec: AnyObject, address: string): void {

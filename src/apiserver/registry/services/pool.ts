@@ -1,9 +1,12 @@
 /** Numbers of a range, given out from a moving place so that what was freed is not soon given again. */
 
-/** Why a number is taken: somebody is about to store it, a stored Service has it, a stored IPAddress names it. */
-export type Holder = 'claim' | 'service' | 'address';
+/**
+ * Why a number is taken: somebody is about to store it, a stored Service has it, a stored IPAddress names it, another server over the same store
+ * gave it to a Service that is not heard of here yet.
+ */
+export type Holder = 'claim' | 'service' | 'address' | 'rival';
 
-const bits: Record<Holder, number> = { claim: 1, service: 2, address: 4 };
+const bits: Record<Holder, number> = { claim: 1, service: 2, address: 4, rival: 8 };
 
 export class Pool {
   readonly from: number;

@@ -65,3 +65,27 @@ test('two servers over one store never give one address twice', async () => {
   assert.equal(given.length, 40);
   assert.equal(new Set(given).size, 40);
 });
+
+test('two servers over one store never give one node port twice', async () => {
+  await using first = await startCluster(quiet);
+  await using second = await startCluster({ ...quiet, store: first.store });
+  const made = await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      (i % 2 ? first : second).client.create<Service>(services, service(`web-${i}`, { type: 'NodePort' })),
+    ),
+  );
+  assert.equal(new Set(made.map((one) => one.spec!.ports![0]!.nodePort)).size, 40);
+  const chosen = (name: string) => service(name, { type: 'NodePort', ports: [{ port: 80, nodePort: 32_000 }] });
+  const both = await Promise.allSettled(
+    [first, second].map(({ client }, i) => client.create(services, chosen(`chosen-${i}`))),
+  );
+  const refused = both.find((one) => one.status === 'rejected');
+  assert.equal(both.filter((one) => one.status === 'fulfilled').length, 1);
+  assert.match(
+    String(refused?.reason),
+    /spec\.ports\[\]\.nodePort: Invalid value: 32000: provided port is already allocated/,
+  );
+  const winner = both[0]!.status === 'fulfilled' ? 'chosen-0' : 'chosen-1';
+  await first.client.delete(services, { name: winner, namespace });
+  await second.client.create(services, chosen('chosen-again'));
+});
