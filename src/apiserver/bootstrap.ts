@@ -102,39 +102,3 @@ function kubernetesService(address: string): AnyObject {
     status: { loadBalancer: {} },
   };
 }
-
-/**
- * Says where the API server is: the endpoints of the `kubernetes` Service. Called once its port is known.
- */
-export async function publishEndpoints(registry: Registry, address: string, port: number): Promise<void> {
-  const labels = { 'kubernetes.io/service-name': 'kubernetes' };
-  const metadata = { name: 'kubernetes', namespace: 'default' };
-  const slice: AnyObject = {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { ...metadata, labels },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
-    ports: [{ name: 'https', port, protocol: 'TCP' }],
-  };
-  const endpoints: AnyObject = {
-    apiVersion: 'v1',
-    kind: 'Endpoints',
-    metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
-  };
-  for (const object of [slice, endpoints]) await overwrite(registry, object);
-}
-
-async function overwrite(registry: Registry, object: AnyObject): Promise<void> {
-  const served = registry.resources.findKind(object.apiVersion!, object.kind!)!;
-  const cache = await registry.resources.cache(served);
-  const key = keyFor(served, object.metadata.namespace!, object.metadata.name!);
-  const old = cache.entries.get(key);
-  object.metadata.uid = old?.object.metadata.uid ?? registry.random.uuid();
-  object.metadata.creationTimestamp = old?.object.metadata.creationTimestamp ?? formatTime(registry.clock.now());
-  await registry.store.txn({
-    compare: [{ key, modRevision: old?.revision ?? 0 }],
-    writes: [{ key, value: storedBytes(object) }],
-  });
-}

@@ -20,7 +20,7 @@ import {
   startAggregation,
 } from './aggregation/index.ts';
 import { followServices, repairAllocations } from './allocation.ts';
-import { bootstrap, publishEndpoints } from './bootstrap.ts';
+import { bootstrap } from './bootstrap.ts';
 import { startFairness } from './fairness/index.ts';
 import type { Audit } from './audit/index.ts';
 import { ChainCounts } from './chaincounts.ts';
@@ -35,6 +35,7 @@ import { Proxy } from './proxy/index.ts';
 import { Paths } from './paths.ts';
 import { tellOfBuild, tellOfProcess, tellOfStored } from './processmetrics.ts';
 import { OpenApi } from './publish/openapi.ts';
+import { startPresence } from './presence.ts';
 import type { Registry, ServiceRanges } from './registry/index.ts';
 import { Resources } from './resources.ts';
 import { serve, serveUpgrade, type Serving } from './serve.ts';
@@ -45,6 +46,8 @@ import { WebhookClient } from './webhooks/index.ts';
 export interface ApiserverOptions extends ServiceRanges {
   readonly store: Store;
   readonly clock: Clock;
+  /** The machine's name, for the Lease that says that the server is there; absent: `localhost`. */
+  readonly hostname?: string;
   readonly random: Random;
   readonly signer: TokenSigner;
   /** Other ways to recognise a bearer token, after service account tokens. */
@@ -184,6 +187,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     random,
     failed: options.failed,
   };
+  const presence = startPresence(registry, options.hostname ?? 'localhost', (error) => options.failed(error, ''));
   const stopHousekeeping = keepHouse(registry, clock, (error) => options.failed(error, ''));
   return {
     async listen({ advertise, ...where }) {
@@ -199,12 +203,13 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
         await publishAuthentication(registry, where.clientAuthority, options.frontProxy);
       if (advertise !== undefined) {
         advertised = `${advertise}:${door.port}`;
-        await publishEndpoints(registry, advertise, door.port);
+        await presence.appear(advertise, door.port);
       }
       return { port: door.port };
     },
     local: (user, userAgent) => new LocalServer(serving, user, userAgent),
     async close() {
+      await presence.close();
       stopHousekeeping();
       fairness.close();
       definitions.close();

@@ -65,6 +65,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       store,
       clock,
       random,
+      hostname: hostname(),
       signer: { key: pki.signer, issuer: 'https://kubernetes.default.svc.cluster.local' },
       serviceCIDR: plan.serviceCIDR,
       nodePorts: { from: 30_000, to: 32_767 },
