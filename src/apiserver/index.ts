@@ -299,4 +299,5 @@ export { WebhookTokens } from './authn/webhook.ts';
 export type { Remote } from './authn/remote.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';
 export type { User } from './request.ts';
+export { tellOfProcess } from './processmetrics.ts';
 export type { SummarySource } from './usage/index.ts';

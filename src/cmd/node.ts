@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { tellOfProcess } from '../apiserver/index.ts';
 import type { Places, RuntimeName } from '../cli/index.ts';
 import type { Client, Informers, Log } from '../client/index.ts';
 import {
@@ -14,7 +15,7 @@ import {
   startKubelet,
   unmountAll,
 } from '../kubelet/index.ts';
-import { systemClock as clock, systemRandom as random } from '../machinery/index.ts';
+import { MetricSet, systemClock as clock, systemRandom as random } from '../machinery/index.ts';
 import {
   bridgePodNetwork,
   loopbackPodNetwork,
@@ -148,6 +149,7 @@ async function startAgent(options: NodeOptions, parts: AgentParts): Promise<Agen
       const { nameservers, searches, options: settings } = network.resolvConfFor(pod as never);
       return { servers: nameservers, searches, options: settings };
     },
+    metrics: ownMetrics(),
     server: {
       host: node.address,
       // an address of the node's own: then at the port where everybody looks for it
@@ -159,6 +161,13 @@ async function startAgent(options: NodeOptions, parts: AgentParts): Promise<Agen
     },
   });
   return { kubelet, runtime };
+}
+
+/** Of an agent: what it does, and the process that it does it in. */
+function ownMetrics(): MetricSet {
+  const metrics = new MetricSet();
+  tellOfProcess(metrics, clock.now() - process.uptime() * 1000);
+  return metrics;
 }
 
 /** The first node's folders are the cluster's own. */

@@ -2,8 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { eventRecorder } from '../client/index.ts';
-import type { AnyObject } from '../machinery/index.ts';
+import { type AnyObject, MetricSet } from '../machinery/index.ts';
+import { AgentCounts } from './agentcounts.ts';
 import { Backoff } from './backoff.ts';
+import { countedRuntime } from './countedruntime.ts';
 import { type Pod, pods, services } from './kinds.ts';
 import { label } from './labels.ts';
 import { diskBytes } from './machine.ts';
@@ -37,8 +39,12 @@ const collectionInterval = 300_000;
 
 async function contextFrom(options: KubeletOptions): Promise<Context> {
   const maxPods = options.maxPods ?? 110;
+  const metrics = options.metrics ?? new MetricSet();
   return {
     ...options,
+    metrics,
+    counts: new AgentCounts(metrics, options.clock),
+    runtime: countedRuntime(options.runtime, metrics, options.clock),
     maxPods,
     recorder: options.recorder ?? eventRecorder({ ...options, component: 'kubelet', host: options.nodeName }),
     addresses: options.addresses ?? [
@@ -102,6 +108,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     worker.update(pod);
   };
 
+  context.counts.tellOf(nodeName, () => workers.values());
   const server =
     context.server &&
     (await startServer(context, context.server, {

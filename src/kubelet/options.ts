@@ -1,6 +1,7 @@
 /** What the node agent is given, and what its parts share. */
 import type { Client, EventRecorder, Log } from '../client/index.ts';
-import type { Clock, Random } from '../machinery/index.ts';
+import type { Clock, MetricSet, Random } from '../machinery/index.ts';
+import type { AgentCounts } from './agentcounts.ts';
 import type { Pod } from './kinds.ts';
 import type { Runtime, SandboxConfig } from './runtime/runtime.ts';
 import type { ImageService } from './runtime/services.ts';
@@ -61,6 +62,8 @@ export interface KubeletOptions {
   leaseInterval?: number;
   /** Milliseconds between full looks at the runtime, beside its events. */
   relistInterval?: number;
+  /** What the agent tells of itself, at `/metrics`; absent: a set of its own. */
+  metrics?: MetricSet;
 }
 
 /** Options with their defaults filled in, and what the parts of one agent share. */
@@ -72,6 +75,8 @@ export interface Context extends KubeletOptions {
   maxPods: number;
   version: string;
   logRotation: LogRotation;
+  metrics: MetricSet;
+  counts: AgentCounts;
 }
 
 export function hostIPs(context: Context): string[] {

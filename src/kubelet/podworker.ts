@@ -55,6 +55,8 @@ export class PodWorker implements Work {
   #loop: Promise<void> | undefined;
   #timer: { at: number; timer: Timer } | undefined;
   #failures = 0;
+  /** Of a pod that has not run yet, on the clock that only goes forward. */
+  #seenAt: number | undefined;
 
   /** `onGone` is called once nothing of the pod is left here. */
   constructor(shared: Shared, pod: Pod, truth: PodTruth, onGone: () => void) {
@@ -63,6 +65,7 @@ export class PodWorker implements Work {
     this.pod = pod;
     this.uid = pod.metadata.uid ?? '';
     this.truth = truth;
+    if (truth.containers.length === 0) this.#seenAt = clock.monotonic();
     this.#status = pod.status ?? {};
     this.#onGone = onGone;
     this.#writer = new StatusWriter(client, clock, log);
@@ -233,6 +236,9 @@ export class PodWorker implements Work {
       before: { ...this.#status, conditions: mergeConditions(this.#status, this.pod.status) },
     });
     this.#writer.set(this.pod, this.#status);
+    if (this.#seenAt === undefined || this.#status.phase !== 'Running') return;
+    context.counts.podStart.observe((context.clock.monotonic() - this.#seenAt) / 1000);
+    this.#seenAt = undefined;
   }
 
   /** Lets go of the pod; its containers go on running. */
@@ -281,12 +287,15 @@ export class PodWorker implements Work {
   async #run(): Promise<void> {
     while (this.#dirty && !this.#stopped) {
       this.#dirty = false;
+      const counted = this.shared.context.counts.work(this.#terminating ? 'terminating' : 'sync');
       try {
         if (this.#terminating) await this.#end();
         else await this.#sync();
         this.#failures = 0;
       } catch (error) {
         this.#retryAfter(error as Error);
+      } finally {
+        counted();
       }
     }
   }

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { WebSocket } from 'ws';
+import { parseExposition, valueOf } from '../machinery/testkit/exposition.ts';
 import { type Certificates, makeCertificates } from './testkit/certificates.ts';
 import { startFront } from './testkit/front.ts';
 import { type World, ready, startWorld } from './testkit/world.ts';
@@ -127,10 +128,29 @@ test("figures are told by upstream's names", async (t) => {
   const summary = JSON.parse((await get(world, '/stats/summary', client)).body);
   assert.equal(summary.pods[0].podRef.name, 'web');
   assert.equal(summary.pods[0].containers[0].memory.workingSetBytes, 1024);
-  assert.match(
-    (await get(world, '/metrics/resource', client)).body,
-    /^container_cpu_usage_seconds_total\{container="web",namespace="default",pod="web"\} 0.001 /m,
+  const metrics = async (path: string) => {
+    const { code, body } = await get(world, path, client);
+    assert.equal(code, 200, body);
+    return parseExposition(body);
+  };
+  const place = { namespace: 'default', pod: 'web' };
+  const resource = await metrics('/metrics/resource');
+  assert.equal(valueOf(resource, 'container_cpu_usage_seconds_total', { ...place, container: 'web' }), 0.001);
+  assert.equal(valueOf(resource, 'pod_memory_working_set_bytes', place), 1024);
+  assert.ok(valueOf(resource, 'node_memory_working_set_bytes')! > 0);
+  const detailed = await metrics('/metrics/cadvisor');
+  assert.equal(valueOf(detailed, 'container_memory_usage_bytes', { ...place, container: 'web' }), 2048);
+  assert.equal(
+    valueOf(detailed, 'container_cpu_usage_seconds_total', { ...place, container: '', cpu: 'total' }),
+    0.001,
   );
+  assert.ok(valueOf(detailed, 'container_memory_working_set_bytes', { id: '/' })! > 0);
+  const own = await metrics('/metrics');
+  assert.equal(valueOf(own, 'kubelet_running_pods'), 1);
+  assert.equal(valueOf(own, 'kubelet_running_containers', { container_state: 'running' }), 1);
+  assert.equal(valueOf(own, 'kubelet_runtime_operations_total', { operation_type: 'start_container' }), 1);
+  assert.equal(valueOf(own, 'kubelet_pod_start_duration_seconds_count'), 1);
+  assert.ok(valueOf(own, 'kubelet_http_requests_total', { path: 'metrics' })! >= 2);
   assert.equal((await get(world, '/run/default/web/web', client)).code, 404);
 });
 

@@ -14,7 +14,8 @@ import type { ContainerStatus } from './runtime/runtime.ts';
 import { parseRemoteQuery } from './streaming/remotecommand.ts';
 import { type Upgraded, upgrade } from './streaming/upgrade.ts';
 import { lastExited, latest, readySandbox } from './truth.ts';
-import { resourceMetrics, statsSummary } from './usage.ts';
+import { cadvisorMetrics, resourceMetrics } from './usagemetrics.ts';
+import { statsSummary } from './usage.ts';
 
 export interface KubeletServer {
   port: number;
@@ -63,6 +64,7 @@ export async function startServer(context: Context, options: ServerOptions, pods
   server.on('upgrade', (request, socket, head) => {
     try {
       const asked = ask(request);
+      context.counts.request(asked.parts[0] ?? '', request.method ?? 'GET', (closed) => socket.once('close', closed));
       upgrade(context, upgradeFor(asked), request, socket, head);
     } catch (error) {
       refuseSocket(context, socket, error as Error);
@@ -92,6 +94,13 @@ function refuseStrangers(socket: TLSSocket, { allowedClients = [] }: ServerOptio
 
 type Route = (ask: Ask, response: ServerResponse) => Promise<void> | void;
 
+/** What is told of the agent itself, of all its containers in detail, and of what the Metrics API needs. */
+const exposed: Readonly<Record<string, (context: Context, workers: PodWorker[]) => string | Promise<string>>> = {
+  '': ({ metrics }) => metrics.text(),
+  cadvisor: cadvisorMetrics,
+  resource: resourceMetrics,
+};
+
 const routes: Readonly<Record<string, Route>> = {
   healthz: (_ask, response) => text(response, 'ok'),
   pods: (ask, response) => json(response, podList(ask)),
@@ -102,8 +111,10 @@ const routes: Readonly<Record<string, Route>> = {
     json(response, await statsSummary(ask.context, ask.pods.all()));
   },
   metrics: async (ask, response) => {
-    if (ask.parts[1] !== 'resource') throw StatusError.noSuchPath();
-    text(response, await resourceMetrics(ask.context, ask.pods.all()), 'text/plain; version=0.0.4; charset=utf-8');
+    const which = ask.parts[1] ?? '';
+    if (!Object.hasOwn(exposed, which)) throw StatusError.noSuchPath();
+    const told = await exposed[which]!(ask.context, ask.pods.all());
+    text(response, told, 'text/plain; version=0.0.4; charset=utf-8');
   },
   exec: notUpgraded,
   attach: notUpgraded,
@@ -114,6 +125,7 @@ async function serve(read: () => Ask, response: ServerResponse): Promise<void> {
   const ask = read();
   const route = Object.hasOwn(routes, ask.parts[0] ?? '') ? routes[ask.parts[0] as string] : undefined;
   if (!route) throw StatusError.noSuchPath();
+  ask.context.counts.request(ask.parts[0]!, ask.request.method ?? 'GET', (closed) => response.once('close', closed));
   await route(ask, response);
 }
 

@@ -1,23 +1,24 @@
-/** What pods use, as `/stats/summary` and `/metrics/resource` tell it. */
+/** What pods use, as `/stats/summary` tells it. */
 import { cpus, freemem, totalmem, uptime } from 'node:os';
 import { formatTime } from '../machinery/index.ts';
 import type { Context } from './options.ts';
 import type { PodWorker } from './podworker.ts';
-import type { ContainerStats } from './runtime/runtime.ts';
+import type { ContainerStats, ContainerStatus } from './runtime/runtime.ts';
 
-interface Usage {
+export interface Usage {
   worker: PodWorker;
-  containers: { name: string; startedAt: number; stats: ContainerStats }[];
+  containers: { name: string; startedAt: number; stats: ContainerStats; status: ContainerStatus }[];
 }
 
-async function usageOf(context: Context, workers: PodWorker[]): Promise<Usage[]> {
+export async function usageOf(context: Context, workers: PodWorker[]): Promise<Usage[]> {
   return Promise.all(
     workers.map(async (worker) => {
       const running = worker.truth.containers.filter(({ state }) => state === 'Running');
       const containers = await Promise.all(
-        running.map(async ({ id, metadata, startedAt }) => {
+        running.map(async (status) => {
+          const { id, metadata, startedAt } = status;
           const stats = await context.runtime.containerStats(id).catch(() => undefined);
-          return stats ? [{ name: metadata.name, startedAt, stats }] : [];
+          return stats ? [{ name: metadata.name, startedAt, stats, status }] : [];
         }),
       );
       return { worker, containers: containers.flat() };
@@ -26,7 +27,7 @@ async function usageOf(context: Context, workers: PodWorker[]): Promise<Usage[]>
 }
 
 /** CPU of the machine since it started, in nanoseconds. */
-function machineCpu(): number {
+export function machineCpu(): number {
   return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) * 1e6;
 }
 
@@ -102,70 +103,4 @@ function forgetOld(context: Context, usages: Usage[]): void {
   const alive = new Set(usages.map(({ worker }) => worker.uid));
   const known = rates.get(context);
   for (const key of known?.keys() ?? []) if (key !== '' && !alive.has(key.split('/')[0] as string)) known?.delete(key);
-}
-
-export async function resourceMetrics(context: Context, workers: PodWorker[]): Promise<string> {
-  const usages = await usageOf(context, workers);
-  const now = Math.round(context.clock.now());
-  const lines: string[] = [];
-  const family = (name: string, type: string, rows: [string, number][]) => {
-    lines.push(`# TYPE ${name} ${type}`);
-    for (const [labels, value] of rows) lines.push(`${name}${labels} ${value} ${now}`);
-  };
-  const each = (of: (stats: ContainerStats) => number): [string, number][] =>
-    usages.flatMap(({ worker, containers }) =>
-      containers.map(({ name, stats }): [string, number] => [
-        labelsOf({ container: name, ...podOf(worker) }),
-        of(stats),
-      ]),
-    );
-  const pods = (of: (stats: ContainerStats) => number): [string, number][] =>
-    usages.map(({ worker, containers }) => [
-      labelsOf(podOf(worker)),
-      containers.reduce((sum, { stats }) => sum + of(stats), 0),
-    ]);
-  family(
-    'container_cpu_usage_seconds_total',
-    'counter',
-    each(({ cpuNanoseconds }) => cpuNanoseconds / 1e9),
-  );
-  family(
-    'container_memory_working_set_bytes',
-    'gauge',
-    each(({ workingSetBytes }) => workingSetBytes),
-  );
-  family(
-    'container_start_time_seconds',
-    'gauge',
-    usages.flatMap(({ worker, containers }) =>
-      containers.map(({ name, startedAt }): [string, number] => [
-        labelsOf({ container: name, ...podOf(worker) }),
-        startedAt / 1000,
-      ]),
-    ),
-  );
-  family('node_cpu_usage_seconds_total', 'counter', [['', machineCpu() / 1e9]]);
-  family('node_memory_working_set_bytes', 'gauge', [['', totalmem() - freemem()]]);
-  family(
-    'pod_cpu_usage_seconds_total',
-    'counter',
-    pods(({ cpuNanoseconds }) => cpuNanoseconds / 1e9),
-  );
-  family(
-    'pod_memory_working_set_bytes',
-    'gauge',
-    pods(({ workingSetBytes }) => workingSetBytes),
-  );
-  family('resource_scrape_error', 'gauge', [['', 0]]);
-  return `${lines.join('\n')}\n`;
-}
-
-function podOf({ pod }: PodWorker): Record<string, string> {
-  return { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name ?? '' };
-}
-
-function labelsOf(labels: Record<string, string>): string {
-  return `{${Object.entries(labels)
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-    .join(',')}}`;
 }

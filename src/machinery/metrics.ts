@@ -115,8 +115,8 @@ class Series<One> implements Family<One>, Told {
   }
 }
 
-/** What is not counted but looked up when somebody asks: values of labels, and the value. */
-export type Reading = readonly [values: readonly string[], value: number];
+/** What is not counted but looked up when somebody asks: values of labels, the value, and when it was so, in milliseconds since the epoch. */
+export type Reading = readonly [values: readonly string[], value: number, at?: number | undefined];
 
 /** All that one process tells of itself. A name that is there already is the same metric. */
 export class MetricSet {
@@ -151,7 +151,8 @@ export class MetricSet {
       type,
       help,
       *lines() {
-        for (const [values, value] of read()) yield `${name}${braced(labelText(labels, values))} ${shown(value)}`;
+        for (const [values, value, at] of read())
+          yield `${name}${braced(labelText(labels, values))} ${shown(value)}${at === undefined ? '' : ` ${at}`}`;
       },
     });
   }
