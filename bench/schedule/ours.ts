@@ -14,7 +14,9 @@ export async function ours(): Promise<Subject> {
   });
   return {
     name: 'glasshouse',
-    client: cluster.client,
+    client: localClient(cluster.apiserver.local({ name: 'observer', groups: ['system:masters'] }, 'observer'), {
+      share: true,
+    }),
     async startScheduler() {
       const stop = new AbortController();
       const scheduler = runScheduler({ client, clock: systemClock, random: systemRandom, signal: stop.signal });

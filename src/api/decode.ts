@@ -247,7 +247,11 @@ function base64(value: string): string {
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
 
+/** Most times are now: the one that was in order before is in order again. */
+let lastTime = '';
+
 function time(value: unknown, micro: boolean): string {
+  if (!micro && value === lastTime) return lastTime;
   if (typeof value !== 'string')
     throw new DecodeError(`json: cannot unmarshal ${jsonType(value, 'string')} into Go value of type string`);
   const match = rfc3339.exec(value);
@@ -259,7 +263,8 @@ function time(value: unknown, micro: boolean): string {
     );
   }
   const seconds = match[4] === 'Z' ? `${match[1]}T${match[2]}` : new Date(instant).toISOString().slice(0, 19);
-  return micro ? `${seconds}.${(match[3] ?? '').padEnd(6, '0').slice(0, 6)}Z` : `${seconds}Z`;
+  if (micro) return `${seconds}.${(match[3] ?? '').padEnd(6, '0').slice(0, 6)}Z`;
+  return (lastTime = `${seconds}Z`);
 }
 
 function mismatch(value: unknown, at: At, type: string): never {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Event, events, type ObjectReference } from '../api/index.ts';
 import type { Clock, KubeObject, Random } from '../machinery/index.ts';
 import { isStatusError } from '../machinery/index.ts';
@@ -30,7 +31,9 @@ export interface EventRecorderOptions {
 }
 
 /** Events that wait to be sent; more are dropped. */
-const waitingLimit = 1_000;
+const waitingLimit = 10_000;
+/** So many, and then it is the turn of the work that they tell of. */
+const atOnce = 16;
 const attempts = 4;
 const messageLimit = 1_024;
 
@@ -40,7 +43,11 @@ export function eventRecorder(options: EventRecorderOptions): EventRecorder {
   const waiting: Noted[] = [];
   let sending: Promise<void> | undefined;
   const sendAll = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await send(next, options);
+    let sent = 0;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await send(next, options);
+      if (++sent % atOnce === 0) await turn();
+    }
     sending = undefined;
   };
   return {

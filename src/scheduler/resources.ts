@@ -55,7 +55,28 @@ export function takeRequest(from: Pod, to: Pod): void {
   requests.set(to, requestOf(from));
 }
 
-export function equalRequests(a: Request, b: Request): boolean {
+/** Whether two states of one pod ask for as much. */
+export function asksAsMuch(known: Pod, pod: Pod): boolean {
+  if (sharesRequests(known, pod)) {
+    takeRequest(known, pod);
+    return true;
+  }
+  return equalRequests(requestOf(known), requestOf(pod));
+}
+
+/** What requests are read from is the very same: so it is when something else was written. */
+function sharesRequests({ spec: a, status: s }: Pod, { spec: b, status: t }: Pod): boolean {
+  return (
+    a.containers === b.containers &&
+    a.initContainers === b.initContainers &&
+    a.resources === b.resources &&
+    a.overhead === b.overhead &&
+    s?.containerStatuses === t?.containerStatuses &&
+    s?.initContainerStatuses === t?.initContainerStatuses
+  );
+}
+
+function equalRequests(a: Request, b: Request): boolean {
   return (
     a.cpu === b.cpu &&
     a.memory === b.memory &&

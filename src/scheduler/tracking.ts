@@ -3,7 +3,7 @@ import type { Node, Pod } from '../api/index.ts';
 import type { EventHandler } from '../client/index.ts';
 import { equalJson, type KubeObject } from '../machinery/index.ts';
 import type { SchedulingQueue } from './queue.ts';
-import { equalRequests, requestOf } from './resources.ts';
+import { asksAsMuch } from './resources.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export class Tracking {
@@ -101,7 +101,7 @@ function isSame(known: Pod, pod: Pod): boolean {
   return (
     known.spec.nodeName === pod.spec.nodeName &&
     known.metadata.deletionTimestamp === pod.metadata.deletionTimestamp &&
-    equalRequests(requestOf(known), requestOf(pod)) &&
+    asksAsMuch(known, pod) &&
     equalJson(known.metadata.labels, pod.metadata.labels)
   );
 }

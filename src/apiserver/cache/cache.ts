@@ -5,7 +5,7 @@
 import type { AnyObject } from '../../machinery/index.ts';
 import { StatusError } from '../../machinery/index.ts';
 import type { StoreEvent } from '../../store/index.ts';
-import { CacheEntry, stampedBytes } from './entry.ts';
+import { CacheEntry } from './entry.ts';
 import { OrderedMap } from './ordered.ts';
 
 /** One change: what the key held before and holds now. `entry` of a deletion is the last state, at the revision of the deletion. */
@@ -42,7 +42,7 @@ export class ResourceCache {
 
   /** The event's new state and what it replaced. */
   load(key: string, value: Uint8Array, revision: number): void {
-    this.entries.set(key, new CacheEntry(key, revision, stampedBytes(value, revision), undefined));
+    this.entries.set(key, new CacheEntry(key, revision, value, undefined));
   }
 
   take(events: readonly StoreEvent[]): void {
@@ -66,7 +66,7 @@ export class ResourceCache {
     }
     const object = event.attachment as AnyObject | undefined;
     if (object !== undefined) object.metadata.resourceVersion = String(revision);
-    const entry = new CacheEntry(key, revision, stampedBytes(event.value!, revision), object);
+    const entry = new CacheEntry(key, revision, event.value!, object);
     this.entries.set(key, entry);
     return { revision, deleted: false, entry, previous };
   }

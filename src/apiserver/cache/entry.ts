@@ -1,5 +1,5 @@
 /**
- * One revision of one object, as everybody shares it: its bytes as they travel, made once, and the object itself, read
+ * One revision of one object, as everybody shares it: its bytes as they travel, made when somebody first asks, and the object itself, read
  * from them only when somebody asks. Both are frozen by agreement: nobody changes what is cached.
  */
 import type { AnyObject } from '../../machinery/index.ts';
@@ -7,20 +7,30 @@ import type { AnyObject } from '../../machinery/index.ts';
 export class CacheEntry {
   readonly key: string;
   readonly revision: number;
+  /** As stored, shared with the store, until somebody asks for what travels. */
+  #stored: Uint8Array | undefined;
   #bytes: Buffer | undefined;
   #object: AnyObject | undefined;
   #message: Uint8Array | undefined;
 
-  constructor(key: string, revision: number, bytes: Buffer | undefined, object: AnyObject | undefined) {
+  /** At least one of `stored` (see `storedBytes`) and `object`. */
+  constructor(key: string, revision: number, stored: Uint8Array | undefined, object: AnyObject | undefined) {
     this.key = key;
     this.revision = revision;
-    this.#bytes = bytes;
+    this.#stored = stored;
     this.#object = object;
   }
 
   /** The JSON of the object, its resourceVersion included. */
   get bytes(): Buffer {
-    return (this.#bytes ??= Buffer.from(JSON.stringify(this.#object)));
+    if (this.#bytes === undefined) {
+      this.#bytes =
+        this.#stored === undefined
+          ? Buffer.from(JSON.stringify(this.#object))
+          : stampedBytes(this.#stored, this.revision);
+      this.#stored = undefined;
+    }
+    return this.#bytes;
   }
 
   get object(): AnyObject {
@@ -46,7 +56,7 @@ export function storedBytes(object: AnyObject): Buffer {
 const opening = Buffer.from('"metadata":{');
 
 /** What travels: the stored JSON with its revision put in. */
-export function stampedBytes(stored: Uint8Array, revision: number): Buffer {
+function stampedBytes(stored: Uint8Array, revision: number): Buffer {
   const source = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   const at = source.indexOf(opening) + opening.length;
   const stamp = `"resourceVersion":"${revision}"${source[at] === 0x7d ? '' : ','}`;

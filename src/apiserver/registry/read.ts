@@ -3,7 +3,6 @@ import { StatusError } from '../../machinery/index.ts';
 import { CompactedError, FutureRevisionError } from '../../store/index.ts';
 import { CacheEntry, endOf, type ResourceCache } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
-import { stampedBytes } from '../cache/entry.ts';
 import { entriesAs, entryAs } from './convert.ts';
 import type { Answer, Registry, ResourceCall } from './context.ts';
 import { type Selection, selectionOf } from './selection.ts';
@@ -122,9 +121,7 @@ async function entriesAt(
 ): Promise<CacheEntry[]> {
   try {
     const { entries } = await registry.store.range({ start, end, revision });
-    return entries.map(
-      (entry) => new CacheEntry(entry.key, entry.modRevision, stampedBytes(entry.value, entry.modRevision), undefined),
-    );
+    return entries.map((entry) => new CacheEntry(entry.key, entry.modRevision, entry.value, undefined));
   } catch (error) {
     if (error instanceof CompactedError) {
       if (continued === undefined) throw StatusError.expired(`The resourceVersion for the provided list is too old.`);
