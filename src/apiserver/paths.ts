@@ -1,5 +1,6 @@
 /** Everything that is no resource: health, version, discovery, OpenAPI, metrics, keys. */
 import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type MetricSet, StatusError } from '../machinery/index.ts';
 import { header } from './chain.ts';
 import type { Exchange } from './exchange.ts';
@@ -49,12 +50,7 @@ export class Paths {
       throw new StatusError('MethodNotAllowed', `${method} is not supported on ${path.slice(0, 200)}`);
     const health = /^\/(healthz|livez|readyz)(?:\/(.+))?$/.exec(path);
     if (health) return this.#health(exchange, health[1]!, health[2]);
-    if (path === '/metrics')
-      return this.#bytes(
-        exchange,
-        Buffer.from(this.#options.metrics.text()),
-        'text/plain; version=0.0.4; charset=utf-8',
-      );
+    if (path === '/metrics') return this.#metrics(exchange);
     if (path.startsWith(fairnessPages)) {
       const page = this.#options.debug(path.slice(fairnessPages.length), exchange.query);
       if (page === undefined) throw StatusError.noSuchPath();
@@ -164,6 +160,15 @@ export class Paths {
     }
     exchange.reply(200, { 'Content-Type': 'application/json', ETag: etag, Vary: 'Accept' }, await document.body);
     return 200;
+  }
+
+  async #metrics(exchange: Exchange): Promise<number> {
+    const pieces: Buffer[] = [];
+    for (const piece of this.#options.metrics.pieces()) {
+      pieces.push(Buffer.from(piece));
+      await turn();
+    }
+    return this.#bytes(exchange, Buffer.concat(pieces), 'text/plain; version=0.0.4; charset=utf-8');
   }
 
   #bytes(exchange: Exchange, body: Buffer, type: string): number {

@@ -66,6 +66,9 @@ export interface Family<Series> {
 /** A series more is counted, and not told: labels must not make a server run out of memory. */
 const seriesLimit = 5000;
 
+/** Small enough that nobody waits long while one is made. */
+const pieceLength = 1 << 17;
+
 interface Told {
   readonly name: string;
   readonly type: MetricType;
@@ -159,15 +162,24 @@ export class MetricSet {
 
   /** Everything, by name. */
   text(): string {
-    const parts: string[] = [];
+    return Array.from(this.pieces()).join('');
+  }
+
+  /** The same in pieces of whole lines, each made as it is asked for: there may be megabytes. */
+  *pieces(): Generator<string> {
+    let piece = '';
     for (const name of Array.from(this.#told.keys()).toSorted()) {
       const told = this.#told.get(name)!;
-      const lines = Array.from(told.lines());
-      if (lines.length === 0) continue;
-      parts.push(`# HELP ${name} ${escapedHelp(told.help)}`, `# TYPE ${name} ${told.type}`);
-      for (const line of lines) parts.push(line);
+      let head = `# HELP ${name} ${escapedHelp(told.help)}\n# TYPE ${name} ${told.type}\n`;
+      for (const line of told.lines()) {
+        piece += `${head}${line}\n`;
+        head = '';
+        if (piece.length < pieceLength) continue;
+        yield piece;
+        piece = '';
+      }
     }
-    return parts.length === 0 ? '' : `${parts.join('\n')}\n`;
+    if (piece !== '') yield piece;
   }
 
   #series<One>(

@@ -9,7 +9,8 @@ export type Phase = 'admit' | 'validate';
 /** Of one step, or of a whole phase, for one operation. */
 export interface StepSeries {
   readonly passed: Histogram;
-  readonly refused: Histogram;
+  /** Made when it first happens: most steps never refuse. */
+  refused(): Histogram;
 }
 
 /** What came of asking a webhook; `code`: 0 where the fault is ours. */
@@ -56,14 +57,14 @@ export class AdmissionCounts {
   phase(phase: Phase, operation: Operation): StepSeries {
     return {
       passed: this.#phases.with(phase, operation, 'false'),
-      refused: this.#phases.with(phase, operation, 'true'),
+      refused: () => this.#phases.with(phase, operation, 'true'),
     };
   }
 
   step(name: string, phase: Phase, operation: Operation): StepSeries {
     return {
       passed: this.#controllers.with(name, phase, operation, 'false'),
-      refused: this.#controllers.with(name, phase, operation, 'true'),
+      refused: () => this.#controllers.with(name, phase, operation, 'true'),
     };
   }
 

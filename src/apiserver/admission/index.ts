@@ -139,8 +139,8 @@ async function run(
       if (pending !== undefined) await pending;
     } catch (error) {
       const now = clock.monotonic();
-      series.refused.observe((now - before) / 1000);
-      whole.refused.observe((now - began) / 1000);
+      series.refused().observe((now - before) / 1000);
+      whole.refused().observe((now - began) / 1000);
       throw error;
     }
     const now = clock.monotonic();
