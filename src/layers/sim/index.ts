@@ -5,12 +5,16 @@
  *
  * It speaks only the Kubernetes API, so that it can stand beside any control plane. What a pod does is said by annotations:
  *
+ * - `sim.glasshouse.dev/pull-milliseconds`: how long pulling each image takes that its node does not have yet (default: 0).
  * - `sim.glasshouse.dev/start-milliseconds`: how long starting takes (default: 5 to 20).
  * - `sim.glasshouse.dev/run-milliseconds`: its containers end by themselves after so long (default: never).
  * - `sim.glasshouse.dev/exit-code`: with which code (default: 0).
  * - `sim.glasshouse.dev/stop-milliseconds`: how long it takes to heed the stop signal (default: 1).
  *
+ * Instead, or for other kinds too, KWOK's Stages may say what becomes of objects (`stages`).
+ *
  * It leaves to others: programs, images, volumes, probes (what runs is ready), and Services.
  */
 export { type SimOptions, SimulatedNodes } from './nodes.ts';
-export type { Observer } from './machine.ts';
+export type { Observer, Timings } from './machine.ts';
+export { isStage, parseGoDuration, StageError } from './stages/index.ts';

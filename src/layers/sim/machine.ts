@@ -1,10 +1,18 @@
 /** One simulated machine: what runs on it, whether the node's agent knows of it or not. */
 import type { Clock, Random, Timer } from '../../machinery/index.ts';
 import type { Pod } from '../../api/index.ts';
+import { Addresses } from './addresses.ts';
 import { numberOf } from './annotations.ts';
 
-const quickestStart = 5;
-const slowestStart = 20;
+/** How long things take: milliseconds, at least and at most; drawn evenly from between. */
+export interface Timings {
+  /** Of an image that the node does not have yet. */
+  pull: readonly [number, number];
+  start: readonly [number, number];
+  stop: readonly [number, number];
+}
+
+export const standardTimings: Timings = { pull: [0, 0], start: [5, 20], stop: [1, 1] };
 
 /** Told what really happens on machines, as nobody who sees only the API could tell. */
 export interface Observer {
@@ -26,8 +34,8 @@ export interface MachineOptions {
   name: string;
   clock: Clock;
   random: Random;
-  /** The first of its 254 addresses, as a number. */
-  firstAddress: number;
+  addresses: Addresses;
+  timings: Timings;
   /** Something about this pod has changed: its state is to be told. */
   changed(running: Running): void;
   observer: Observer;
@@ -36,7 +44,9 @@ export interface MachineOptions {
 export class Machine {
   readonly #options: MachineOptions;
   readonly #pods = new Map<string, Running>();
-  readonly #addresses = new Set<number>();
+  /** What it has pulled. */
+  readonly #images = new Set<string>();
+  #wasOff = false;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -50,20 +60,56 @@ export class Machine {
     return this.#pods.values();
   }
 
+  /** It has not lost its power since it was added: what the API says to run on it does. */
+  get wasNeverOff(): boolean {
+    return !this.#wasOff;
+  }
+
   start(pod: Pod, restarts = 0): Running {
-    const { clock, random } = this.#options;
+    const { clock, addresses, timings } = this.#options;
     const running: Running = {
       pod,
-      address: this.#takeAddress(),
+      address: addresses.take(),
       state: 'starting',
       restarts,
       exitCode: 0,
       timer: undefined,
     };
     this.#pods.set(pod.metadata.uid!, running);
-    const drawn = quickestStart + random.next() * (slowestStart - quickestStart);
-    running.timer = clock.after(numberOf(pod, 'start-milliseconds') ?? drawn, () => this.#begin(running));
+    const pull = this.#pull(pod);
+    const start = numberOf(pod, 'start-milliseconds') ?? this.#draw(timings.start);
+    running.timer = clock.after(pull + start, () => this.#begin(running));
     return running;
+  }
+
+  /** Takes over what runs already, as the API tells it. */
+  adopt(pod: Pod): Running {
+    const { addresses } = this.#options;
+    const address = pod.status?.podIP ?? addresses.take();
+    addresses.mark(address);
+    const restarts = pod.status?.containerStatuses?.[0]?.restartCount ?? 0;
+    const running: Running = { pod, address, state: 'running', restarts, exitCode: 0, timer: undefined };
+    this.#pods.set(pod.metadata.uid!, running);
+    for (const { image = '' } of pod.spec.containers) this.#images.add(image);
+    this.#begin(running);
+    return running;
+  }
+
+  /** How long it takes to get its images. */
+  #pull(pod: Pod): number {
+    const { timings } = this.#options;
+    if (timings.pull[1] === 0 && pod.metadata.annotations === undefined) return 0;
+    let total = 0;
+    for (const { image = '' } of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+      if (this.#images.has(image)) continue;
+      this.#images.add(image);
+      total += numberOf(pod, 'pull-milliseconds') ?? this.#draw(timings.pull);
+    }
+    return total;
+  }
+
+  #draw([least, most]: readonly [number, number]): number {
+    return least + (least === most ? 0 : this.#options.random.next() * (most - least));
   }
 
   #begin(running: Running): void {
@@ -85,7 +131,8 @@ export class Machine {
     const { pod } = running;
     const grace = (pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
     running.state = 'stopping';
-    running.timer = clock.after(Math.min(numberOf(pod, 'stop-milliseconds') ?? 1, grace), () => this.#end(running, 0));
+    const stop = numberOf(pod, 'stop-milliseconds') ?? this.#draw(this.#options.timings.stop);
+    running.timer = clock.after(Math.min(stop, grace), () => this.#end(running, 0));
   }
 
   /** Once more, in the same pod. */
@@ -103,6 +150,7 @@ export class Machine {
 
   /** The power goes: everything ends at once, and nobody tells. */
   crash(): void {
+    this.#wasOff = true;
     for (const running of this.#pods.values()) this.forget(running);
   }
 
@@ -119,18 +167,6 @@ export class Machine {
 
   #free(running: Running): void {
     this.#pods.delete(running.pod.metadata.uid!);
-    this.#addresses.delete(numberOfAddress(running.address));
+    this.#options.addresses.free(running.address);
   }
-
-  #takeAddress(): string {
-    const { firstAddress } = this.#options;
-    let address = firstAddress;
-    while (this.#addresses.has(address)) address++;
-    this.#addresses.add(address);
-    return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
-  }
-}
-
-function numberOfAddress(address: string): number {
-  return address.split('.').reduce((value, part) => ((value << 8) | Number(part)) >>> 0, 0);
 }

@@ -1,6 +1,7 @@
 import { type Lease, leases, type Node, nodes, type Pod, pods } from '../../api/index.ts';
 import { type Client, type Informer, Informers, type Log, writeThrough } from '../../client/index.ts';
 import {
+  type AnyObject,
   type Clock,
   formatMicroTime,
   formatTime,
@@ -8,8 +9,10 @@ import {
   type Random,
   type Timer,
 } from '../../machinery/index.ts';
-import type { Observer } from './machine.ts';
+import { Addresses, firstAddressOf } from './addresses.ts';
+import { type Observer, standardTimings, type Timings } from './machine.ts';
 import { PodAgent } from './pods.ts';
+import { StagedLife } from './stagedlife.ts';
 import { nodeOf, type NodeShape, readyConditions } from './status.ts';
 
 /** Milliseconds: the kubelet's own. */
@@ -25,10 +28,19 @@ export interface SimOptions {
   random: Random;
   log?: Log;
   observer?: Observer;
+  /** Shared with others of this process, who end them; absent: its own. */
+  informers?: Informers;
+  /** Absent: `standardTimings`. */
+  timings?: Partial<Timings>;
+  /** KWOK's Stages, as they are written: for the kinds that they name, they rule instead of what this folder knows. */
+  stages?: readonly AnyObject[];
+  /** Every Node that there is comes to life, whoever made it, and lives as long as its object. */
+  adopt?: boolean;
 }
 
 interface SimNode {
-  readonly shape: NodeShape;
+  readonly name: string;
+  readonly addresses: Addresses;
   readonly client: Client;
   readonly agent: PodAgent;
   heartbeat: Timer | undefined;
@@ -45,44 +57,108 @@ export class SimulatedNodes {
   readonly #objects: Informer<Node>;
   readonly #byUid: (uid: string) => readonly Pod[];
   readonly #byNode: (name: string) => readonly Pod[];
+  readonly #staged: StagedLife | undefined;
+  readonly #remove: (() => void)[] = [];
+  #count = 0;
 
+  /** Throws a `StageError` for a Stage that is not understood. */
   constructor(options: SimOptions) {
     this.#options = options;
-    this.#informers = new Informers({ ...options, signal: this.#stop.signal });
+    this.#informers = options.informers ?? new Informers({ ...options, signal: this.#stop.signal });
     this.#pods = this.#informers.for<Pod>(pods);
     this.#objects = this.#informers.for<Node>(nodes);
     this.#byUid = this.#pods.indexBy('uid', (pod) => [pod.metadata.uid!]);
     this.#byNode = this.#pods.indexBy('node', ({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
-    const look = ({ metadata, spec }: Pod) => this.#nodes.get(spec.nodeName ?? '')?.agent.look(metadata.uid!);
-    this.#pods.addHandler({
-      onAdd: look,
-      onUpdate: (old, pod) => {
-        if (old.metadata.uid !== pod.metadata.uid) look(old);
-        look(pod);
-      },
-      onDelete: look,
-    });
-    this.#objects.addHandler({ onAdd: (node) => this.#post(node), onUpdate: (_, node) => this.#post(node) });
+    if (options.stages) this.#staged = this.#stagedLife(options, options.stages);
+    this.#followNodes();
+    if (!this.#staged?.ruleOver('Pod')) this.#followPods();
+    this.#staged?.start();
   }
 
-  /** Registers a node and lets it live. */
-  async add(shape: NodeShape): Promise<void> {
-    const { clock, random, clientFor, observer = {} } = this.#options;
-    const client = writeThrough(clientFor?.(shape.name) ?? this.#options.client, this.#informers);
+  #stagedLife(options: SimOptions, stages: readonly AnyObject[]): StagedLife {
+    return new StagedLife({
+      ...options,
+      stages,
+      client: writeThrough(options.client, this.#informers),
+      informers: this.#informers,
+      lives: (name) => this.#nodes.get(name)?.agent.connected ?? false,
+      addressesOf: (name) => this.#nodes.get(name)?.addresses,
+    });
+  }
+
+  #followPods(): void {
+    const look = ({ metadata, spec }: Pod) => this.#nodes.get(spec.nodeName ?? '')?.agent.look(metadata.uid!);
+    this.#remove.push(
+      this.#pods.addHandler({
+        onAdd: look,
+        onUpdate: (old, pod) => {
+          if (old.metadata.uid !== pod.metadata.uid) look(old);
+          look(pod);
+        },
+        onDelete: look,
+      }),
+    );
+  }
+
+  #followNodes(): void {
+    const { adopt } = this.#options;
+    const seen = (node: Node) => {
+      const name = node.metadata.name!;
+      if (adopt && !this.#nodes.has(name)) this.#adopt(node);
+      if (!this.#staged?.ruleOver('Node')) this.#post(node);
+    };
+    this.#remove.push(
+      this.#objects.addHandler({
+        onAdd: seen,
+        onUpdate: (_, node) => seen(node),
+        onDelete: ({ metadata }) => adopt && this.#forget(metadata.name!),
+      }),
+    );
+  }
+
+  #adopt({ metadata, status }: Node): void {
+    const address = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '127.0.0.1';
+    const node = this.#begin(metadata.name!, address);
+    this.#beat(node, this.#options.random.next() * renewEvery);
+    // its pods may be known before its caches are filled
+    this.#options.clock.after(0, () => this.#lookAtAll(node.name));
+  }
+
+  #forget(name: string): void {
+    if (!this.#nodes.has(name)) return;
+    this.crash(name);
+    this.#nodes.delete(name);
+  }
+
+  #begin(name: string, address: string): SimNode {
+    const { clock, random, clientFor, observer = {}, timings } = this.#options;
+    const client = writeThrough(clientFor?.(name) ?? this.#options.client, this.#informers);
+    const addresses = new Addresses(firstAddressOf(this.#count++));
     const agent = new PodAgent({
-      name: shape.name,
-      address: shape.address,
-      firstAddress: (10 << 24) + this.#nodes.size * 256 + 1,
+      name,
+      address,
+      addresses,
       client,
       clock,
       random,
       observer,
+      timings: { ...standardTimings, ...timings },
       find: (uid) => this.#byUid(uid)[0],
     });
-    const node: SimNode = { shape, client, agent, heartbeat: undefined, lease: undefined, posting: false };
-    this.#nodes.set(shape.name, node);
+    const node: SimNode = { name, addresses, client, agent, heartbeat: undefined, lease: undefined, posting: false };
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** Registers a node and lets it live. */
+  async add(shape: NodeShape): Promise<void> {
+    const { clock, random } = this.#options;
+    const node = this.#begin(shape.name, shape.address);
+    const object = nodeOf(shape, formatTime(clock.now()));
+    // what a Stage brings about must not be there before
+    if (this.#staged?.ruleOver('Node')) object.status!.conditions = [];
     try {
-      await client.create<Node>(nodes, nodeOf(shape, formatTime(clock.now())));
+      await node.client.create<Node>(nodes, object);
     } catch (error) {
       if (!isStatusError(error, 'AlreadyExists')) throw error;
     }
@@ -104,7 +180,7 @@ export class SimulatedNodes {
     node.agent.connected = true;
     this.#beat(node, 0);
     const object = this.#objects.lister.get(name);
-    if (object) this.#post(object);
+    if (object && !this.#staged?.ruleOver('Node')) this.#post(object);
     this.#lookAtAll(name);
   }
 
@@ -119,13 +195,17 @@ export class SimulatedNodes {
   }
 
   async stop(): Promise<void> {
-    for (const node of this.#nodes.values()) this.cut(node.shape.name);
+    for (const name of this.#nodes.keys()) this.cut(name);
+    for (const remove of this.#remove) remove();
+    this.#staged?.stop();
     this.#stop.abort(new Error('stopped'));
-    await this.#informers.ended();
+    if (this.#options.informers === undefined) await this.#informers.ended();
   }
 
   #lookAtAll(name: string): void {
-    const { agent } = this.#nodes.get(name)!;
+    const agent = this.#nodes.get(name)?.agent;
+    if (agent === undefined) return;
+    if (this.#staged?.ruleOver('Pod')) return this.#staged.look(name);
     for (const pod of this.#byNode(name)) agent.look(pod.metadata.uid!);
     for (const { pod } of agent.machine.all()) agent.look(pod.metadata.uid!);
   }
@@ -139,8 +219,7 @@ export class SimulatedNodes {
   }
 
   async #renew(node: SimNode): Promise<void> {
-    const { client, shape } = node;
-    const { name } = shape;
+    const { client, name } = node;
     const metadata = node.lease?.metadata ?? { name, namespace: 'kube-node-lease' };
     const renewTime = formatMicroTime(this.#options.clock.now());
     const lease = { metadata, spec: { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime } } as Lease;

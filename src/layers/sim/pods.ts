@@ -2,7 +2,8 @@
 import { type Pod, pods, type PodStatus } from '../../api/index.ts';
 import type { Client } from '../../client/index.ts';
 import { type Clock, formatTime, isStatusError, type Random } from '../../machinery/index.ts';
-import { Machine, type Observer, type Running } from './machine.ts';
+import type { Addresses } from './addresses.ts';
+import { Machine, type Observer, type Running, type Timings } from './machine.ts';
 import { endedStatus, runningStatus } from './status.ts';
 
 /** Milliseconds; doubles with every restart of a container, as the kubelet's. */
@@ -15,7 +16,8 @@ const lookAgainAfter = 20;
 export interface AgentOptions {
   name: string;
   address: string;
-  firstAddress: number;
+  addresses: Addresses;
+  timings: Timings;
   client: Client;
   clock: Clock;
   random: Random;
@@ -34,9 +36,9 @@ export class PodAgent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { name, clock, random, firstAddress, observer } = options;
+    const { name, clock, random, addresses, timings, observer } = options;
     const changed = ({ pod }: Running) => this.look(pod.metadata.uid!);
-    this.machine = new Machine({ name, clock, random, firstAddress, observer, changed });
+    this.machine = new Machine({ name, clock, random, addresses, timings, observer, changed });
   }
 
   look(uid: string): void {
@@ -60,7 +62,8 @@ export class PodAgent {
   #keep(pod: Pod, running: Running | undefined): void {
     if (running === undefined) {
       const before = pod.status?.containerStatuses?.[0];
-      this.machine.start(pod, before ? before.restartCount + 1 : 0);
+      if (pod.status?.phase === 'Running' && this.machine.wasNeverOff) this.machine.adopt(pod);
+      else this.machine.start(pod, before ? before.restartCount + 1 : 0);
     } else if (running.state === 'running') this.#tellRunning(pod, running);
     else if (running.state === 'ended') this.#afterEnd(pod, running);
   }
