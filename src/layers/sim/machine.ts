@@ -1,7 +1,7 @@
 /** One simulated machine: what runs on it, whether the node's agent knows of it or not. */
 import type { Clock, Random, Timer } from '../../machinery/index.ts';
 import type { Pod } from '../../api/index.ts';
-import { Addresses } from './addresses.ts';
+import type { Addresses } from './addresses.ts';
 import { numberOf } from './annotations.ts';
 
 /** How long things take: milliseconds, at least and at most; drawn evenly from between. */

@@ -52,7 +52,12 @@ export class StagedLife {
         new StagePlayer({
           stages: this.#stages.filter((stage) => stage.kind === kind),
           informer: informers.for(kind),
-          ...{ client, clock, random, recorder, log, about },
+          client,
+          clock,
+          random,
+          recorder,
+          log,
+          about,
           manages: (object) => this.#manages(kind, object),
           gone: (object) => this.#gone(object),
         }),
