@@ -5,7 +5,7 @@
 import { type Clock, StatusError } from '../machinery/index.ts';
 import type { ChainCounts } from './chaincounts.ts';
 import { anonymous, authenticate, type TokenAuthenticator } from './authn/index.ts';
-import { type Attributes, type Decision, refusal } from './authz/index.ts';
+import { type Attributes, type Deciding, type Decision, refusal } from './authz/index.ts';
 import type { Headers, Subject } from './exchange.ts';
 import type { RequestHeader } from './authn/requestheader.ts';
 import { impersonated } from './authn/impersonate.ts';
@@ -28,11 +28,9 @@ export interface ChainOptions {
   readonly clock: Clock;
   readonly counts: ChainCounts;
   readonly tokens: readonly TokenAuthenticator[];
-  authorize(attributes: Attributes): Decision;
+  authorize(attributes: Attributes): Deciding;
   /** Whom proxies in front may be; absent: their headers mean nothing. */
   readonly proxies?: Pick<RequestHeader, 'allowedNames'> | undefined;
-  /** Asked when `authorize` does not allow; absent: then it is refused. */
-  authorizeElsewhere?(attributes: Attributes): Promise<Decision>;
   /** Whether those who show nothing may ask for a path; absent: for any. */
   anonymous?(path: string): boolean;
 }
@@ -74,47 +72,61 @@ export async function pass(
   }
   counts.authenticated('success', (clock.monotonic() - began) / 1000, real.name);
   witness?.authenticated(real, info);
-  const user = impersonated(real, asked.headers, options.authorize);
+  const named = impersonated(real, asked.headers, options.authorize);
+  const user = named instanceof Promise ? await named : named;
   witness?.impersonated(user);
   const admitted = admit?.(user, info);
   if (admitted !== undefined) await admitted;
   const wanted = attributesOf(user, info);
   const before = clock.monotonic();
-  let decision = options.authorize(wanted);
-  if (!decision.allowed && options.authorizeElsewhere !== undefined)
-    decision = await options.authorizeElsewhere(wanted);
-  counts.authorized(decision.allowed ? 'allowed' : 'no-opinion', (clock.monotonic() - before) / 1000);
+  const deciding = options.authorize(wanted);
+  const decision = deciding instanceof Promise ? await deciding : deciding;
+  counts.authorized(resultOf(decision), (clock.monotonic() - before) / 1000);
   abide(decision, wanted, info, witness);
   return { user, info };
 }
 
+/** Undefined: they may, and nobody had to be waited for. */
 export function require(
   options: Pick<ChainOptions, 'authorize'>,
   user: User,
   info: RequestInfo,
   witness?: Pick<Witness, 'decided'>,
-): void {
+): Promise<void> | undefined {
   const attributes = attributesOf(user, info);
-  abide(options.authorize(attributes), attributes, info, witness);
+  const deciding = options.authorize(attributes);
+  if (deciding instanceof Promise) return deciding.then((decision) => abide(decision, attributes, info, witness));
+  abide(deciding, attributes, info, witness);
+  return undefined;
+}
+
+function resultOf({ allowed, denied, error }: Decision) {
+  if (allowed) return 'allowed';
+  if (error !== undefined) return 'error';
+  return denied ? 'denied' : 'no-opinion';
 }
 
 function abide(
-  decision: Decision,
+  { allowed, reason, error }: Decision,
   attributes: Attributes,
   info: RequestInfo,
   witness: Pick<Witness, 'decided'> | undefined,
 ): void {
-  witness?.decided(decision.allowed, decision.reason);
-  if (decision.allowed) return;
-  if (info.isResource) throw StatusError.forbidden(info, info.name, refusal(attributes));
-  throw new StatusError('Forbidden', `forbidden: ${refusal(attributes)}`, {});
+  witness?.decided(allowed, error === undefined || allowed ? reason : 'internal error');
+  if (allowed) return;
+  if (error !== undefined) throw StatusError.internal(`whether it is allowed could not be found out: ${error}`);
+  const why = reason === '' ? refusal(attributes) : `${refusal(attributes)}: ${reason}`;
+  if (info.isResource) throw StatusError.forbidden(info, info.name, why);
+  throw new StatusError('Forbidden', `forbidden: ${why}`, {});
 }
 
 export function attributesOf(user: User, info: RequestInfo): Attributes {
-  const { verb, isResource, group, resource, subresource, namespace, path, fieldSelector } = info;
+  const { verb, isResource, group, version, resource, subresource, namespace, path, fieldSelector, labelSelector } =
+    info;
   // who asks for the one object of a name asks for that object
   const name = info.name || (fieldSelector === undefined ? '' : (nameSelected.exec(fieldSelector)?.[1] ?? ''));
-  return { user, verb, isResource, group, resource, subresource, namespace, name, path, fieldSelector };
+  const narrowed = { ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) };
+  return { user, verb, isResource, group, version, resource, subresource, namespace, name, path, ...narrowed };
 }
 
 const nameSelected = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/;

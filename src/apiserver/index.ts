@@ -11,7 +11,17 @@ import { lookup } from './admission/lookup.ts';
 import { followPolicies } from './admission/policies/typechecking.ts';
 import { BootstrapTokens } from './authn/bootstraptoken.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
-import { type Attributes, type Decision, NodeAuthorizer, Rbac } from './authz/index.ts';
+import {
+  alwaysAllow,
+  alwaysDeny,
+  type Authorizer,
+  AuthorizerChain,
+  type NamedAuthorizer,
+  NodeAuthorizer,
+  nodeMember,
+  Rbac,
+  rbacMember,
+} from './authz/index.ts';
 import {
   type Aggregation,
   type FrontProxy,
@@ -66,6 +76,8 @@ export interface ApiserverOptions extends ServiceRanges {
   readonly audit?: Audit;
   /** Whether those who show nothing may ask for a path; absent: for any. */
   anonymous?(path: string): boolean;
+  /** Who is asked whether somebody may, in order; absent: Node, then RBAC. The same array is the same chain. */
+  authorizers?(): readonly ConfiguredAuthorizer[];
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -99,6 +111,13 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const webhooks = new WebhookClient();
   const counted = options.metrics ?? new MetricSet();
   const counts = new AdmissionCounts(counted);
+  const chain = new AuthorizerChain(
+    authorizersOf(
+      { Node: nodeMember(nodes), RBAC: rbacMember(rbac), AlwaysAllow: alwaysAllow, AlwaysDeny: alwaysDeny },
+      options.authorizers,
+    ),
+    counted,
+  );
   const registry: Registry = {
     store,
     caches,
@@ -107,8 +126,9 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     services,
     clock,
     random,
-    authorize: (attributes) => authorizeBy(nodes, rbac, attributes),
-    rulesFor: (user, namespace) => rbac.rulesFor(user, namespace),
+    authorize: (attributes) => chain.authorize(attributes),
+    authorizeAtOnce: (attributes) => chain.authorizeAtOnce(attributes),
+    rulesFor: (user, namespace) => chain.rulesFor(user, namespace),
   };
   await bootstrap(registry, options.serviceCIDR);
   await repairAllocations(registry);
@@ -221,12 +241,36 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   };
 }
 
-/** What no one before allows, roles may. */
-function authorizeBy(nodes: NodeAuthorizer, rbac: Rbac, attributes: Attributes): Decision {
-  const asNode = nodes.authorize(attributes);
-  if (asNode?.allowed) return asNode;
-  const byRole = rbac.authorize(attributes);
-  return byRole.allowed || asNode === undefined ? byRole : asNode;
+export interface ConfiguredAuthorizer {
+  /** `Webhook` brings its own authorizer; the others are known here. */
+  readonly type: 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny' | 'Webhook';
+  readonly name: string;
+  readonly authorizer?: Authorizer;
+}
+
+const standardAuthorizers: readonly ConfiguredAuthorizer[] = [
+  { type: 'Node', name: 'node' },
+  { type: 'RBAC', name: 'rbac' },
+];
+
+/** The chain as it is configured now; the same array as long as that stays the same. */
+function authorizersOf(
+  builtIn: Readonly<Record<Exclude<ConfiguredAuthorizer['type'], 'Webhook'>, Authorizer>>,
+  configured: () => readonly ConfiguredAuthorizer[] = () => standardAuthorizers,
+): () => readonly NamedAuthorizer[] {
+  let last: readonly ConfiguredAuthorizer[] | undefined;
+  let list: readonly NamedAuthorizer[] = [];
+  return () => {
+    const now = configured();
+    if (now === last) return list;
+    last = now;
+    list = now.map(({ type, name, authorizer }) => {
+      const found = type === 'Webhook' ? authorizer : builtIn[type];
+      if (found === undefined) throw new TypeError(`the authorizer ${name} of the type ${type} is missing`);
+      return { type, name, authorizer: found };
+    });
+    return list;
+  };
 }
 
 async function followNodes(resources: Resources): Promise<NodeAuthorizer> {
@@ -295,6 +339,8 @@ export {
   authenticationConfigurationOf,
   providersOf,
 } from './authn/configuration.ts';
+export { authorizationConfigurationOf, type AuthorizerConfiguration } from './authz/configuration.ts';
+export { authorizationWebhook } from './authz/outside.ts';
 export { WebhookTokens } from './authn/webhook.ts';
 export type { Remote } from './authn/remote.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';

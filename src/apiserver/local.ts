@@ -55,6 +55,8 @@ export class LocalServer {
     const trail = this.#begin(info, request);
     const started = this.#serving.clock.monotonic();
     try {
+      const waited = this.#require(info, trail);
+      if (waited !== undefined) await waited;
       const call = this.#callOf(request, info, trail);
       const result = await perform(this.#serving.verbs, call);
       const answer = this.#answerOf(call, result);
@@ -76,7 +78,9 @@ export class LocalServer {
    */
   async watch(request: LocalRequest, onEvents: (events: WatchEvent[]) => void, onEnd: () => void): Promise<LocalWatch> {
     try {
-      const call = this.#callOf(request, this.#infoOf({ ...request, verb: 'watch' }), undefined);
+      const info = this.#infoOf({ ...request, verb: 'watch' });
+      await this.#require(info, undefined);
+      const call = this.#callOf(request, info, undefined);
       const early: WatchEvent[] = [];
       let live = false;
       const asEvents = (seen: readonly Seen[]) => seen.map((one) => eventOf(call, one));
@@ -140,16 +144,20 @@ export class LocalServer {
       name,
       rest: '',
       fieldSelector: (request.options as RequestOptions | undefined)?.fieldSelector,
+      labelSelector: (request.options as RequestOptions | undefined)?.labelSelector,
     };
   }
 
-  #callOf(request: LocalRequest, info: RequestInfo, trail: Trail | undefined): ResourceCall {
-    require(this.#serving.chain, this.#user, info, trail && {
+  #require(info: RequestInfo, trail: Trail | undefined): Promise<void> | undefined {
+    return require(this.#serving.chain, this.#user, info, trail && {
       decided: (allowed, reason) => {
         trail.annotate('authorization.k8s.io/decision', allowed ? 'allow' : 'forbid');
         trail.annotate('authorization.k8s.io/reason', reason);
       },
     });
+  }
+
+  #callOf(request: LocalRequest, info: RequestInfo, trail: Trail | undefined): ResourceCall {
     return callOf(this.#serving.verbs.registry.resources, {
       info,
       user: this.#user,

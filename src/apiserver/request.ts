@@ -38,6 +38,7 @@ export interface RequestInfo {
   readonly rest: string;
   /** Of a list, watch or deletion of a collection. */
   readonly fieldSelector?: string;
+  readonly labelSelector?: string;
 }
 
 const methodVerbs: Record<string, RequestVerb> = {
@@ -115,7 +116,9 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
   // a watch on one name
   else if (verb === 'get' && subresource === '' && isTrue(query?.get('watch'))) verb = 'watch';
   const rest = parts.length > restAt ? `/${parts.slice(restAt).join('/')}` : '';
-  const fieldSelector = name === '' ? (query?.get('fieldSelector') ?? undefined) : undefined;
+  const isOfMany = verb === 'list' || verb === 'watch' || verb === 'deletecollection';
+  const fieldSelector = isOfMany && name === '' ? query?.get('fieldSelector') : undefined;
+  const labelSelector = isOfMany && name === '' ? query?.get('labelSelector') : undefined;
   return {
     path,
     verb,
@@ -128,6 +131,7 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
     name,
     rest,
     ...(fieldSelector && { fieldSelector }),
+    ...(labelSelector && { labelSelector }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Questions that are answered and not stored: who am I, may I, is this token good. */
 import { type AnyObject, cause, isObject, StatusError } from '../machinery/index.ts';
 import type { ServiceAccountTokens, TokenAuthenticator } from './authn/index.ts';
-import type { Attributes, Decision, PolicyRule } from './authz/index.ts';
+import { type Attributes, type Deciding, type Rules, selectorsOf } from './authz/index.ts';
 import type { Answer, ResourceCall } from './registry/index.ts';
 import { decode } from './registry/decode.ts';
 import type { User } from './request.ts';
@@ -10,8 +10,8 @@ export interface ReviewContext {
   readonly tokens: ServiceAccountTokens;
   /** Whom a TokenReview asks about what is no token of a service account. */
   readonly others?: readonly TokenAuthenticator[];
-  authorize(attributes: Attributes): Decision;
-  rulesFor(user: User, namespace: string): PolicyRule[];
+  authorize(attributes: Attributes): Deciding;
+  rulesFor(user: User, namespace: string): Rules;
 }
 
 type Review = (
@@ -47,7 +47,12 @@ export function review(context: ReviewContext, call: ResourceCall): Promise<Answ
   })();
 }
 
-function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kind: string): AnyObject['status'] {
+async function access(
+  context: ReviewContext,
+  user: User,
+  spec: AnyObject['spec'],
+  kind: string,
+): Promise<AnyObject['status']> {
   const { resourceAttributes: resource, nonResourceAttributes: path } = spec ?? {};
   if ((resource === undefined) === (path === undefined))
     throw StatusError.invalid({ group: 'authorization.k8s.io', kind }, '', [
@@ -59,18 +64,26 @@ function access(context: ReviewContext, user: User, spec: AnyObject['spec'], kin
     ]);
   const problems = selectorProblems(resource);
   if (problems.length > 0) throw StatusError.invalid({ group: 'authorization.k8s.io', kind }, '', problems);
-  const decision = context.authorize({
+  const attributes: Attributes = {
     user,
     verb: (resource ?? path).verb ?? '',
     isResource: resource !== undefined,
     group: resource?.group ?? '',
+    version: resource?.version ?? '',
     resource: resource?.resource ?? '',
     subresource: resource?.subresource ?? '',
     namespace: resource?.namespace ?? '',
     name: resource?.name ?? '',
     path: path?.path ?? '',
-  });
-  return { allowed: decision.allowed, ...(decision.reason && { reason: decision.reason }) };
+    ...selectorsOf(resource),
+  };
+  const { allowed, denied, reason, error } = await context.authorize(attributes);
+  return {
+    allowed,
+    ...(denied && { denied }),
+    ...(reason && { reason }),
+    ...(error !== undefined && { evaluationError: error }),
+  };
 }
 
 /** Of the field and label selectors that a request is asked about with. */
@@ -111,7 +124,7 @@ function subjectOf(spec: AnyObject['spec']): User {
 
 function rules(context: ReviewContext, user: User, namespace: string | undefined): AnyObject['status'] {
   if (!namespace) throw StatusError.badRequest('no namespace on request');
-  const held = context.rulesFor(user, namespace);
+  const { rules: held, incomplete } = context.rulesFor(user, namespace);
   return {
     resourceRules: held
       .filter((rule) => rule.resources !== undefined)
@@ -124,7 +137,8 @@ function rules(context: ReviewContext, user: User, namespace: string | undefined
     nonResourceRules: held
       .filter((rule) => rule.nonResourceURLs !== undefined)
       .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
-    incomplete: false,
+    incomplete: incomplete !== undefined,
+    ...(incomplete !== undefined && { evaluationError: incomplete }),
   };
 }
 

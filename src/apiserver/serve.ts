@@ -275,7 +275,7 @@ export async function serveUpgrade(serving: Serving, exchange: Exchange, socket:
     if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
       throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
     // a WebSocket begins with a GET, and yet it acts
-    if (acts.has(info.subresource)) require(serving.chain, user, { ...info, verb: 'create' });
+    if (acts.has(info.subresource)) await require(serving.chain, user, { ...info, verb: 'create' });
     const options = {};
     const call = callOf(serving.verbs.registry.resources, { info, user, options, userAgent: '', warn: () => {} });
     await admittedToConnect(serving.verbs.registry, call, exchange.query);

@@ -1,6 +1,5 @@
 /** Reads the files that the API server was given, and makes of them what it takes. A file that cannot be keeps it from starting. */
 import { load } from 'js-yaml';
-import { readFileSync } from 'node:fs';
 import {
   anonymousBy,
   type ApiserverOptions,
@@ -14,19 +13,9 @@ import {
   WebhookTokens,
 } from '../apiserver/index.ts';
 import { Failure, type ServerFiles } from '../cli/index.ts';
-import { loadKubeconfig, type Log } from '../client/index.ts';
-import type { Clock, MetricSet, Random } from '../machinery/index.ts';
 import type { Store } from '../store/index.ts';
-
-interface Around {
-  clock: Clock;
-  random: Random;
-  log: Log;
-  metrics: MetricSet;
-}
-
-/** How often a changed file is looked for, in milliseconds. */
-const lookEvery = 60_000;
+import { authorizersOf } from './authorization.ts';
+import { type Around, lookEvery, remoteOf, textOf, within } from './files.ts';
 
 /** The store, with what is to be encrypted in between. A file that changes is read again within a minute. */
 export async function encryptedAs(files: ServerFiles, store: Store, { clock, random, log }: Around) {
@@ -63,16 +52,22 @@ export async function serverOptionsOf(files: ServerFiles, { clock, random, log, 
     });
   if (webhook !== undefined)
     await within(webhook, async () => {
-      const { server, ca, cert, key, token } = loadKubeconfig(webhook);
-      const remote = { url: server, token, ca: ca?.toString(), certificate: cert?.toString(), key: key?.toString() };
+      const remote = remoteOf(webhook);
       const failed = (err: Error) => log.error({ err }, 'the webhook for tokens did not answer');
       const asked = new WebhookTokens({ remote, clock, failed });
       tokens.push(asked);
       undo.push(() => asked.close());
     });
+  const authorizers = await authorizersOf(files, { clock, random, log, metrics });
+  undo.push(authorizers.close);
   const audit = auditOf(files, { clock, random, log, metrics });
   if (audit !== undefined) undo.push(audit.close);
-  const options: Pick<ApiserverOptions, 'tokens' | 'anonymous' | 'audit'> = { tokens, anonymous, audit: audit?.audit };
+  const options: Pick<ApiserverOptions, 'tokens' | 'anonymous' | 'audit' | 'authorizers'> = {
+    tokens,
+    anonymous,
+    audit: audit?.audit,
+    authorizers: authorizers.current,
+  };
   return {
     options,
     close: async () => {
@@ -104,17 +99,5 @@ function auditOf(files: ServerFiles, { clock, random, log, metrics }: Around) {
     };
   } catch (error) {
     throw new Failure(`${auditPolicyFile}: ${(error as Error).message}`, error);
-  }
-}
-
-function textOf(file: string): string {
-  return readFileSync(file, 'utf8');
-}
-
-async function within<T>(file: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw new Failure(`${file}: ${(error as Error).message}`, error);
   }
 }

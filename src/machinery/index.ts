@@ -22,3 +22,4 @@ export { type Apply, applyPatch } from './apply.ts';
 export { equalFields, type FieldStep, fieldsOfPaths, formatFieldPath, hasField, pathsOf } from './fieldset.ts';
 export { applyStrategicPatch } from './strategicpatch.ts';
 export * from './metrics.ts';
+export * from './duration.ts';

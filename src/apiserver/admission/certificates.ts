@@ -8,22 +8,23 @@ const group = 'certificates.k8s.io';
 const requests = [`${group}/certificatesigningrequests`];
 
 /** A right on one signer, or on all of its domain. */
-function may({ registry, call }: AdmissionRequest, verb: string, signer: string): boolean {
+async function may({ registry, call }: AdmissionRequest, verb: string, signer: string): Promise<boolean> {
   const domain = `${signer.split('/', 1)[0]}/*`;
-  return [signer, domain].some(
-    (name) =>
-      registry.authorize({
-        user: call.user,
-        verb,
-        isResource: true,
-        group,
-        resource: 'signers',
-        subresource: '',
-        namespace: '',
-        name,
-        path: '',
-      }).allowed,
-  );
+  for (const name of [signer, domain]) {
+    const { allowed } = await registry.authorize({
+      user: call.user,
+      verb,
+      isResource: true,
+      group,
+      resource: 'signers',
+      subresource: '',
+      namespace: '',
+      name,
+      path: '',
+    });
+    if (allowed) return true;
+  }
+  return false;
 }
 
 /** Who asks is what the server knows, not what the request says. */
@@ -43,10 +44,10 @@ export const certificateApproval: AdmissionStep = {
   name: 'CertificateApproval',
   resources: requests,
   operations: ['UPDATE'],
-  validate(request) {
+  async validate(request) {
     if (request.call.subresource !== 'approval') return;
     const { signerName } = request.old!.spec;
-    if (!may(request, 'approve', signerName))
+    if (!(await may(request, 'approve', signerName)))
       throw forbidden(request, `user not permitted to approve requests with signerName "${signerName}"`);
   },
 };
@@ -55,13 +56,13 @@ export const certificateSigning: AdmissionStep = {
   name: 'CertificateSigning',
   resources: requests,
   operations: ['UPDATE'],
-  validate(request) {
+  async validate(request) {
     const { call, object, old } = request;
     if (call.subresource !== 'status') return;
     const [after, before] = [object!.status ?? {}, old!.status ?? {}];
     if (after.certificate === before.certificate && equalJson(after.conditions ?? [], before.conditions ?? [])) return;
     const { signerName } = old!.spec;
-    if (!may(request, 'sign', signerName))
+    if (!(await may(request, 'sign', signerName)))
       throw forbidden(request, `user not permitted to sign requests with signerName "${signerName}"`);
   },
 };
@@ -70,11 +71,11 @@ export const clusterTrustBundleAttest: AdmissionStep = {
   name: 'ClusterTrustBundleAttest',
   resources: [`${group}/clustertrustbundles`],
   operations: ['CREATE', 'UPDATE'],
-  validate(request) {
+  async validate(request) {
     const { object, old } = request;
     const signerName = object!.spec?.signerName;
     if (!signerName || (old !== undefined && equalJson(old.spec, object!.spec))) return;
-    if (!may(request, 'attest', signerName))
+    if (!(await may(request, 'attest', signerName)))
       throw forbidden(request, `user not permitted to attest for signerName "${signerName}"`);
   },
 };

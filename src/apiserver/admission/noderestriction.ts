@@ -179,7 +179,7 @@ async function checkToken(request: AdmissionRequest, node: string): Promise<void
   if (audiences.length > 1) throw refuse('node may only request 0 or 1 audiences');
   const audience: string = audiences[0] ?? '';
   if (audience === '' || asksFor(pod, audience)) return;
-  const may = registry.authorize({
+  const may = await registry.authorize({
     user: call.user,
     verb: 'request-serviceaccounts-token-audience',
     isResource: true,

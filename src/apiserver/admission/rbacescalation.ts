@@ -34,8 +34,8 @@ export const rbacEscalation: AdmissionStep = {
       name,
       path: '',
     };
-    if (request.registry.authorize({ user, ...attributes }).allowed) return;
-    const held = request.registry.rulesFor(user, namespace);
+    if ((await request.registry.authorize({ user, ...attributes })).allowed) return;
+    const held = request.registry.rulesFor(user, namespace).rules;
     const missing = ((role?.rules ?? []) as PolicyRule[]).filter((rule) => !covers(held, rule));
     if (missing.length === 0) return;
     throw StatusError.forbidden(

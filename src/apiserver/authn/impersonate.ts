@@ -1,10 +1,13 @@
 /** Acting in somebody else's name (`kubectl --as`): allowed to those who may `impersonate` exactly that user, those groups. */
 import { StatusError } from '../../machinery/index.ts';
-import { type Attributes, type Decision, refusal } from '../authz/index.ts';
+import { type Attributes, type Deciding, refusal } from '../authz/index.ts';
 import type { Headers } from '../exchange.ts';
 import type { User } from '../request.ts';
 
-export function impersonated(user: User, headers: Headers, authorize: (attributes: Attributes) => Decision): User {
+type Authorize = (attributes: Attributes) => Deciding;
+
+/** At once for those who act in their own name. */
+export function impersonated(user: User, headers: Headers, authorize: Authorize): User | Promise<User> {
   // as upstream: an empty one is none
   const name = one(headers['impersonate-user']) || undefined;
   const groups = [headers['impersonate-group'] ?? []].flat();
@@ -17,16 +20,27 @@ export function impersonated(user: User, headers: Headers, authorize: (attribute
       );
     return user;
   }
+  return become(user, { name, groups, uid, extra }, authorize);
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly uid: string | undefined;
+  readonly extra: readonly [header: string, value: string | string[] | undefined][];
+}
+
+async function become(user: User, { name, groups, uid, extra }: Wanted, authorize: Authorize): Promise<User> {
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
-  if (account !== null) check(user, authorize, '', 'serviceaccounts', account[2]!, account[1]!);
-  else check(user, authorize, '', 'users', name);
-  for (const group of groups) check(user, authorize, '', 'groups', group);
-  if (uid !== undefined) check(user, authorize, 'authentication.k8s.io', 'uids', uid);
+  if (account !== null) await check(user, authorize, '', 'serviceaccounts', account[2]!, account[1]!);
+  else await check(user, authorize, '', 'users', name);
+  for (const group of groups) await check(user, authorize, '', 'groups', group);
+  if (uid !== undefined) await check(user, authorize, 'authentication.k8s.io', 'uids', uid);
   const values: Record<string, string[]> = Object.create(null);
   for (const [header, value] of extra) {
     const key = keyOf(header);
     values[key] = [value ?? []].flat();
-    for (const one of values[key]) check(user, authorize, 'authentication.k8s.io', 'userextras', one, '', key);
+    for (const one of values[key]) await check(user, authorize, 'authentication.k8s.io', 'userextras', one, '', key);
   }
   const implied =
     name === 'system:anonymous'
@@ -38,15 +52,15 @@ export function impersonated(user: User, headers: Headers, authorize: (attribute
   return { name, ...(uid && { uid }), groups: [...new Set([...groups, ...implied])], extra: values };
 }
 
-function check(
+async function check(
   user: User,
-  authorize: (attributes: Attributes) => Decision,
+  authorize: Authorize,
   group: string,
   resource: string,
   name: string,
   namespace = '',
   subresource = '',
-): void {
+): Promise<void> {
   const attributes: Attributes = {
     user,
     verb: 'impersonate',
@@ -58,7 +72,10 @@ function check(
     name,
     path: '',
   };
-  if (!authorize(attributes).allowed) throw StatusError.forbidden({ group, resource }, name, refusal(attributes));
+  const { allowed, error } = await authorize(attributes);
+  if (!allowed && error !== undefined)
+    throw StatusError.internal(`whether it is allowed could not be found out: ${error}`);
+  if (!allowed) throw StatusError.forbidden({ group, resource }, name, refusal(attributes));
 }
 
 function keyOf(header: string): string {

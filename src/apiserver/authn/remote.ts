@@ -13,20 +13,36 @@ export interface Remote {
   readonly token?: string;
 }
 
-const timeout = 10_000;
+const standardTimeout = 10_000;
 const sizeLimit = 1 << 20;
+
+/** Why there was no answer. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  override readonly cause: 'timeout' | 'reset' | 'status' | 'other';
+  /** Of an answer that is no success. */
+  readonly status: number | undefined;
+
+  constructor(message: string, cause: RemoteError['cause'], status?: number) {
+    super(message);
+    this.cause = cause;
+    this.status = status;
+  }
+}
 
 /** Keeps its connections. */
 export class RemoteJson {
   readonly #remote: Remote;
   readonly #clock: Clock;
   readonly #agent: Agent;
+  readonly #timeout: number;
 
-  /** Throws when the URL is none or not https. */
-  constructor(remote: Remote, clock: Clock) {
+  /** Throws when the URL is none or not https. `timeout`: milliseconds for an answer; absent: ten seconds. */
+  constructor(remote: Remote, clock: Clock, timeout = standardTimeout) {
     if (new URL(remote.url).protocol !== 'https:') throw new TypeError(`${remote.url}: an https URL is expected`);
     this.#remote = remote;
     this.#clock = clock;
+    this.#timeout = timeout;
     this.#agent = new Agent({
       keepAlive: true,
       maxSockets: 32,
@@ -35,14 +51,15 @@ export class RemoteJson {
     });
   }
 
-  /** GET, or with a body POST. Rejects on anything but a success with JSON within ten seconds; never says what was sent. */
+  /** GET, or with a body POST. Rejects with a RemoteError on anything but a success with JSON in time; never says what was sent. */
   ask(body?: unknown): Promise<any> {
     const { url, token } = this.#remote;
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     return new Promise((resolve, reject) => {
-      const failed = (why: string) => {
+      let cause: RemoteError['cause'] = 'other';
+      const failed = (why: string, status?: number) => {
         timer.cancel();
-        reject(new Error(`${url}: ${why}`));
+        reject(new RemoteError(`${url}: ${why}`, status === undefined ? cause : 'status', status));
       };
       const sent = request(url, {
         agent: this.#agent,
@@ -53,8 +70,14 @@ export class RemoteJson {
           ...(token !== undefined && { Authorization: `Bearer ${token}` }),
         },
       });
-      const timer = this.#clock.after(timeout, () => sent.destroy(new Error(`no answer within ${timeout / 1000} s`)));
-      sent.on('error', (error) => failed(error.message));
+      const timer = this.#clock.after(this.#timeout, () => {
+        cause = 'timeout';
+        sent.destroy(new Error(`no answer within ${this.#timeout / 1000} s`));
+      });
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ECONNRESET' || error.code === 'EPIPE') cause = 'reset';
+        failed(error.message);
+      });
       sent.on('response', (response) => {
         const parts: Buffer[] = [];
         let size = 0;
@@ -64,7 +87,7 @@ export class RemoteJson {
         });
         response.on('end', () => {
           const { statusCode = 0 } = response;
-          if (statusCode < 200 || statusCode > 299) return failed(`answered with status ${statusCode}`);
+          if (statusCode < 200 || statusCode > 299) return failed(`answered with status ${statusCode}`, statusCode);
           timer.cancel();
           try {
             resolve(JSON.parse(Buffer.concat(parts).toString()));

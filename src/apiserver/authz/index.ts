@@ -1,4 +1,7 @@
-/** May they. Allowed is what RBAC grants, and nothing else; members of `system:masters` may do everything. */
+/**
+ * May they. Unless it is configured otherwise, allowed is what a node needs for its pods and what RBAC grants, and nothing else; members of
+ * `system:masters` may do everything.
+ */
 import type { Attributes } from './attributes.ts';
 
 /** How upstream words a refusal; clients and people know it by heart. */
@@ -13,4 +16,14 @@ export function refusal(attributes: Attributes): string {
 export { Rbac, type PolicyRule, ruleAllows } from './rbac.ts';
 export { NodeAuthorizer, nodeOf } from './node/index.ts';
 export { bootstrapPolicy } from './policy.ts';
-export type { Attributes, Decision } from './attributes.ts';
+export {
+  alwaysAllow,
+  alwaysDeny,
+  type Authorizer,
+  AuthorizerChain,
+  type NamedAuthorizer,
+  type Rules,
+} from './chain.ts';
+export { nodeMember, rbacMember } from './builtin.ts';
+export type { Attributes, Deciding, Decision } from './attributes.ts';
+export { selectorsOf } from './webhook/review.ts';

@@ -4,7 +4,7 @@ import type { Store } from '../../store/index.ts';
 import type { Caches, CacheEntry } from '../cache/index.ts';
 import type { RequestOptions, User } from '../request.ts';
 import type { Resources, ServedResource } from '../resources.ts';
-import type { Attributes, Decision, PolicyRule } from '../authz/index.ts';
+import type { Attributes, Deciding, Decision, Rules } from '../authz/index.ts';
 import type { ServiceAllocator } from './services/index.ts';
 
 export interface Registry {
@@ -15,8 +15,10 @@ export interface Registry {
   readonly services: ServiceAllocator;
   readonly clock: Clock;
   readonly random: Random;
-  authorize(attributes: Attributes): Decision;
-  rulesFor(user: User, namespace: string): PolicyRule[];
+  authorize(attributes: Attributes): Deciding;
+  /** The same for who cannot wait: what would have to be asked outside is an error. */
+  authorizeAtOnce(attributes: Attributes): Decision;
+  rulesFor(user: User, namespace: string): Rules;
 }
 
 export interface AdmissionRequest {

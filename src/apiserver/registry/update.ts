@@ -113,7 +113,7 @@ async function createInstead(registry: Registry, call: ResourceCall): Promise<An
   const { group, resource } = kind;
   const { user, namespace, name } = call;
   const asked = { user, verb: 'create', isResource: true, group, resource, subresource: '', namespace, name, path: '' };
-  if (!registry.authorize(asked).allowed)
+  if (!(await registry.authorize(asked)).allowed)
     throw StatusError.forbidden(kind, name, 'it does not exist, and you may not create it');
   return create(registry, { ...call, verb: 'create' });
 }

@@ -160,7 +160,7 @@ function authorizersOf(request: AdmissionRequest, { kind }: ServedResource): Bin
     const { serviceAccount, path, verb, group, resource, subresource, namespace, name } = check;
     const user = serviceAccount ? serviceAccountUser(serviceAccount.namespace, serviceAccount.name) : call.user;
     const isResource = path === undefined;
-    return registry.authorize({
+    return registry.authorizeAtOnce({
       user,
       verb,
       isResource,
