@@ -7,6 +7,7 @@ export * from './schema.ts';
 export * from './status.ts';
 export * from './time.ts';
 export { systemClock, systemRandom } from './clock.ts';
+export { VirtualClock, type VirtualClockOptions } from './virtualclock.ts';
 export * from './json.ts';
 export * from './quantity.ts';
 export { Reader as WireReader, Writer as WireWriter } from './wire.ts';
