@@ -8,6 +8,7 @@ import { down, reset } from './commands/down.ts';
 import * as image from './commands/image.ts';
 import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
+import { sim } from './commands/sim.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
 import { explainWhy } from './commands/why.ts';
@@ -19,11 +20,14 @@ import { addServerFlags } from './serverflags.ts';
 
 export type {
   BuildOptions,
+  ClusterCount,
   Images,
   ImageSummary,
   Platform,
   RunningPlatform,
+  RunningSimulation,
   RuntimeName,
+  SimOptions,
   UpOptions,
 } from './platform.ts';
 export type { Places } from './places.ts';
@@ -109,8 +113,39 @@ function programOf(platform: Platform): Command {
     .addOption(dataDir())
     .addOption(output('json'))
     .action((target, name, flags) => explainWhy(platform, target, name, flags));
+  addSimCommand(platform, command);
   addImageCommands(platform, program);
   return program;
+}
+
+function addSimCommand(
+  platform: Platform,
+  command: (usage: string, description: string, example: string) => Command,
+): void {
+  const several = (value: string, before: string[] = []) => [...before, value];
+  command(
+    'sim',
+    'a cluster of thousands of simulated nodes',
+    'glass sim --nodes 5000 --virtual --for 24h --load shop.yaml',
+  )
+    .option('--nodes <n>', 'how many are added (default: 1000, or none with --load)', '')
+    .option('--pods-per-node <n>', 'that each has room for', '110')
+    .option('--node-cpu <quantity>', 'of each', '32')
+    .option('--node-memory <quantity>', 'of each', '256Gi')
+    .option('--pull <duration>', 'that an image takes which the node lacks, or between two: 1s-20s', '0s')
+    .option('--start <duration>', 'that a pod takes to start', '5ms-20ms')
+    .option('--stop <duration>', 'that a pod takes to end', '1ms')
+    .option('--stage <file>', "KWOK's Stages, a file or a folder of them; again for more", several)
+    .option('--load <file>', 'what "kubectl get -A -o yaml" printed, or manifests; - for standard input', several)
+    .option('--virtual', 'time passes as fast as this machine can')
+    .option('--for <duration>', 'then it says how the cluster stands, and ends')
+    .option('--until <time>', 'as --for, in simulated time')
+    .option('--seed <n>', 'draws the same chances again')
+    .option('--port <port>', 'of the API server; 0: any free one', '0')
+    .option('--kubeconfig <file>', 'write it here')
+    .addOption(new Option('--data-dir <folder>', 'keys, log and kubeconfig (default: $GLASS_HOME/sim)'))
+    .addOption(output('json'))
+    .action((flags) => sim(platform, flags));
 }
 
 function addImageCommands(platform: Platform, program: Command): void {

@@ -1,5 +1,6 @@
 /** What the command line needs from the platform, wired in `cmd/`: this folder knows neither the server nor the runtimes. */
 import type { Client, HttpsClient, Log } from '../client/index.ts';
+import type { AnyObject } from '../machinery/index.ts';
 import type { Places } from './places.ts';
 import type { ServerFiles } from './serverflags.ts';
 import type { StorePlace } from './storeflag.ts';
@@ -35,6 +36,56 @@ export interface RunningPlatform {
   stop(): Promise<void>;
 }
 
+export interface SimOptions {
+  places: Places;
+  /** 0: any free one. */
+  port: number;
+  nodes: number;
+  /** Of each node. */
+  capacity: Record<string, string>;
+  /** KWOK's Stages, as they are written. */
+  stages: AnyObject[];
+  /** What `kubectl get -A -o yaml` printed. */
+  recorded: unknown[];
+  virtual: boolean;
+  /** Milliseconds from the start, or of the Unix epoch; absent: until told to stop. */
+  duration?: number;
+  until?: number;
+  /** Milliseconds, at least and at most. */
+  timings: { pull: [number, number]; start: [number, number]; stop: [number, number] };
+  /** The same seed draws the same chances; absent: true ones. */
+  seed?: number;
+  log: Log;
+  report(what: { loaded?: Loaded; stages?: number }): void;
+}
+
+/** What became of recorded objects. */
+export interface Loaded {
+  created: ReadonlyMap<string, number>;
+  leftOut: ReadonlyMap<string, number>;
+  refused: readonly string[];
+}
+
+export interface ClusterCount {
+  /** That have passed. */
+  milliseconds: number;
+  nodes: { all: number; ready: number };
+  pods: { all: number; placed: number; ready: number; phases: Record<string, number> };
+  workloads: Record<string, { all: number; done: number }>;
+}
+
+/** Answers from the start; the rest comes with `ready`. */
+export interface RunningSimulation {
+  port: number;
+  kubeconfig: string;
+  /** Loads, starts the control plane, registers the nodes. */
+  ready(): Promise<void>;
+  /** Lets time pass until its end, or until told to stop. `told` hears about once a second, while time is virtual, how much has passed. */
+  run(signal: AbortSignal, told: (elapsed: number) => void): Promise<void>;
+  count(): Promise<ClusterCount>;
+  stop(): Promise<void>;
+}
+
 export interface BuildOptions {
   context: string;
   dockerfile?: string;
@@ -64,6 +115,7 @@ export interface Images {
 export interface Platform {
   version: string;
   up(options: UpOptions): Promise<RunningPlatform>;
+  simulate(options: SimOptions): Promise<RunningSimulation>;
   /** Ends every container and takes the network down. Works whether or not the platform runs. */
   stopWorkloads(places: Places): Promise<void>;
   images(places: Places): Promise<Images>;

@@ -15,6 +15,10 @@ export const platform: Platform = {
     const { startPlatform } = await import('./up.ts');
     return startPlatform(options);
   },
+  async simulate(options) {
+    const { startSimulation } = await import('./sim.ts');
+    return startSimulation(options);
+  },
   async stopWorkloads(places) {
     const { stopWorkloads } = await import('./node.ts');
     await stopWorkloads(places);

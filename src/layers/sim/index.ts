@@ -19,3 +19,4 @@ export { type SimOptions, SimulatedNodes } from './nodes.ts';
 export type { Observer, Timings } from './machine.ts';
 export { isStage, parseGoDuration, StageError } from './stages/index.ts';
 export { type Loaded, loadRecorded } from './recorded/index.ts';
+export { checkStages } from './stagedlife.ts';

@@ -3,7 +3,7 @@ import { type Node, nodes, type Pod, pods } from '../../api/index.ts';
 import { eventRecorder, type Client, type Informers, type Log, quiet } from '../../client/index.ts';
 import type { AnyObject, Clock, Random } from '../../machinery/index.ts';
 import type { Addresses } from './addresses.ts';
-import { readStages, type Stage, StagePlayer } from './stages/index.ts';
+import { readStages, type Stage, StagePlayer, type TemplateFunction } from './stages/index.ts';
 import { readyConditions } from './status.ts';
 
 export interface StagedLifeOptions {
@@ -20,6 +20,26 @@ export interface StagedLifeOptions {
 }
 
 const version = 'v1.36.0';
+/** What templates may ask, beside what they always may. */
+const questions = [
+  'Now',
+  'StartTime',
+  'Version',
+  'NodeConditions',
+  'NodeName',
+  'NodeIP',
+  'NodePort',
+  'NodeIPWith',
+  'NodeIPsWith',
+  'PodIP',
+  'PodIPWith',
+  'PodIPsWith',
+] as const;
+
+/** How many Stages there are among the documents. Throws a `StageError` for one that is not understood. */
+export function checkStages(documents: readonly AnyObject[]): number {
+  return readStages(documents, Object.fromEntries(questions.map((name) => [name, () => '']))).length;
+}
 
 export class StagedLife {
   readonly #options: StagedLifeOptions;
@@ -92,7 +112,7 @@ export class StagedLife {
     this.#options.addressesOf(spec?.nodeName)?.free(address);
   }
 
-  #functions() {
+  #functions(): Record<(typeof questions)[number], TemplateFunction> {
     const now = () => new Date(this.#options.clock.now()).toISOString();
     const started = now();
     const nodeIPs = (name: string) => {

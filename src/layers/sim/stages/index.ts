@@ -7,3 +7,4 @@ export { isStage, StageError } from './kinds.ts';
 export { parseGoDuration } from './expression.ts';
 export { readStages, type Stage } from './stage.ts';
 export { StagePlayer } from './player.ts';
+export type { TemplateFunction } from './template/index.ts';
