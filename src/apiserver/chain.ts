@@ -6,7 +6,7 @@ import { type Clock, StatusError } from '../machinery/index.ts';
 import type { ChainCounts } from './chaincounts.ts';
 import { anonymous, authenticate, type TokenAuthenticator } from './authn/index.ts';
 import { type Attributes, type Deciding, type Decision, refusal } from './authz/index.ts';
-import type { Headers, Subject } from './exchange.ts';
+import type { Exchange, Headers, Subject } from './exchange.ts';
 import type { RequestHeader } from './authn/requestheader.ts';
 import { impersonated } from './authn/impersonate.ts';
 import { type RequestInfo, requestInfoOf, type User } from './request.ts';
@@ -18,6 +18,9 @@ export interface Asked {
   readonly headers: Headers;
   readonly subject: Subject | undefined;
 }
+
+/** Told how long the steps took; absent: nobody wants to know. */
+type Took = Exchange['took'];
 
 export interface Passed {
   readonly user: User;
@@ -41,6 +44,8 @@ export interface Witness {
   authenticated(user: User, info: RequestInfo): void;
   impersonated(user: User): void;
   decided(allowed: boolean, reason: string): void;
+  /** Something that those who recognised the user found worth recording. */
+  note(name: string, value: string): void;
 }
 
 /**
@@ -52,17 +57,20 @@ export async function pass(
   options: ChainOptions,
   witness?: Witness,
   admit?: (user: User, info: RequestInfo) => Promise<void> | undefined,
+  took: () => Took = () => undefined,
 ): Promise<Passed> {
   const authorization = header(asked.headers, 'authorization');
   const info = requestInfoOf(asked.method, asked.path, asked.query);
   const { clock, counts } = options;
   const began = clock.monotonic();
+  let notes: [name: string, value: string][] | undefined;
   let real = anonymous;
   try {
     if (asked.subject !== undefined || authorization !== undefined)
       real = await authenticate(
         { subject: asked.subject, authorization, headers: asked.headers, proxies: options.proxies },
         options.tokens,
+        witness && ((...one) => void (notes ??= []).push(one)),
       );
     if (real === anonymous && options.anonymous?.(asked.path) === false) throw StatusError.unauthorized();
   } catch (error) {
@@ -70,10 +78,14 @@ export async function pass(
     witness?.unauthenticated(info);
     throw error;
   }
-  counts.authenticated('success', (clock.monotonic() - began) / 1000, real.name);
+  const recognised = clock.monotonic();
+  counts.authenticated('success', (recognised - began) / 1000, real.name);
   witness?.authenticated(real, info);
+  for (const note of notes ?? []) witness?.note(...note);
+  took()?.('authentication', recognised - began);
   const named = impersonated(real, asked.headers, options.authorize);
   const user = named instanceof Promise ? await named : named;
+  if (user !== real) took()?.('impersonation', clock.monotonic() - recognised);
   witness?.impersonated(user);
   const admitted = admit?.(user, info);
   if (admitted !== undefined) await admitted;
@@ -81,7 +93,9 @@ export async function pass(
   const before = clock.monotonic();
   const deciding = options.authorize(wanted);
   const decision = deciding instanceof Promise ? await deciding : deciding;
-  counts.authorized(resultOf(decision), (clock.monotonic() - before) / 1000);
+  const time = clock.monotonic() - before;
+  counts.authorized(resultOf(decision), time / 1000);
+  took()?.('authorization', time);
   abide(decision, wanted, info, witness);
   return { user, info };
 }

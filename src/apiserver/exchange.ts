@@ -19,6 +19,16 @@ export interface Subject {
   readonly proxy?: 'only' | 'also';
 }
 
+/** Where a request spends its time, as upstream tells it. */
+export type Layer =
+  | 'authentication'
+  | 'authorization'
+  | 'impersonation'
+  | 'apf-queue-wait'
+  | 'mutating-webhook'
+  | 'validating-webhook'
+  | 'etcd';
+
 export interface Exchange {
   readonly method: string;
   /** Path without the query. */
@@ -31,8 +41,12 @@ export interface Exchange {
   readonly remoteAddress: string | undefined;
   /** Adds to what is recorded of the request; absent: nothing is. */
   readonly annotate?: ((name: string, value: string) => void) | undefined;
+  /** Adds to the time that the request is recorded to have spent in one place; absent: nothing is. */
+  readonly took?: ((layer: Layer, milliseconds: number) => void) | undefined;
   /** Go with whatever is answered from now on. */
   standing: StandingHeaders | undefined;
+  /** Names the request in the answer and in what is recorded. */
+  auditId: string | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   /** The whole body. Rejects with `RequestEntityTooLarge` beyond `limit` bytes, and when it stays incomplete. */

@@ -176,6 +176,7 @@ const over = new Error('the exchange is over');
 abstract class Base {
   readonly path: string;
   standing: StandingHeaders | undefined;
+  auditId: string | undefined;
   readonly #search: string;
   #query: URLSearchParams | undefined;
 
@@ -188,6 +189,11 @@ abstract class Base {
   get query(): URLSearchParams {
     return (this.#query ??= new URLSearchParams(this.#search));
   }
+}
+
+/** What goes with every answer. */
+function named(headers: Record<string, string>, auditId: string | undefined): Record<string, string> {
+  return auditId === undefined ? headers : { ...headers, 'Audit-Id': auditId };
 }
 
 class Http1Exchange extends Base implements Exchange {
@@ -236,18 +242,26 @@ class Http1Exchange extends Base implements Exchange {
     const response = this.#response;
     if (response === undefined || response.destroyed) return;
     if (Buffer.isBuffer(body)) {
-      response.writeHead(code, { ...headers, ...this.standing?.canonical, 'Content-Length': body.length });
+      response.writeHead(code, {
+        ...named(headers, this.auditId),
+        ...this.standing?.canonical,
+        'Content-Length': body.length,
+      });
       response.end(this.method === 'HEAD' ? undefined : body);
       return;
     }
-    response.writeHead(code, { ...headers, ...this.standing?.canonical, 'Content-Length': body.length });
+    response.writeHead(code, {
+      ...named(headers, this.auditId),
+      ...this.standing?.canonical,
+      'Content-Length': body.length,
+    });
     if (this.method === 'HEAD') response.end();
     else pump(body, response);
   }
 
   stream(code: number, headers: Record<string, string>): Sink {
     const response = this.#response!;
-    response.writeHead(code, { ...headers, ...this.standing?.canonical });
+    response.writeHead(code, { ...named(headers, this.auditId), ...this.standing?.canonical });
     response.flushHeaders();
     return {
       get pending() {
@@ -296,7 +310,12 @@ class Http2Exchange extends Base implements Exchange {
   reply(code: number, headers: Record<string, string>, body: Body): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
-    stream.respond({ ':status': code, ...lowered(headers), ...this.standing?.lowered, 'content-length': body.length });
+    stream.respond({
+      ':status': code,
+      ...lowered(named(headers, this.auditId)),
+      ...this.standing?.lowered,
+      'content-length': body.length,
+    });
     if (this.method === 'HEAD' || body.length === 0) stream.end();
     else if (Buffer.isBuffer(body)) stream.end(body);
     else pump(body, stream);
@@ -306,7 +325,7 @@ class Http2Exchange extends Base implements Exchange {
 
   stream(code: number, headers: Record<string, string>): Sink {
     const stream = this.#stream;
-    stream.respond({ ':status': code, ...lowered(headers), ...this.standing?.lowered });
+    stream.respond({ ':status': code, ...lowered(named(headers, this.auditId)), ...this.standing?.lowered });
     return {
       get pending() {
         return stream.writableLength;

@@ -148,9 +148,9 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
 
   const usage = options.usage ?? (options.nodes && nodeSummaries(options.nodes));
   if (usage !== undefined) serveUsage(registry, usage);
-  const tokens = new ServiceAccountTokens(options.signer, clock, random, (resource, namespace, name) =>
-    lookup(registry, { group: '', version: 'v1', resource }, namespace, name),
-  );
+  const find = (resource: string, namespace: string, name: string) =>
+    lookup(registry, { group: '', version: 'v1', resource }, namespace, name);
+  const tokens = new ServiceAccountTokens(options.signer, clock, random, find, counted);
   const bootstrapTokens = new BootstrapTokens(
     (namespace, name) => lookup(registry, { group: '', version: 'v1', resource: 'secrets' }, namespace, name),
     clock,

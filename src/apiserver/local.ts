@@ -77,25 +77,44 @@ export class LocalServer {
    * `onEnd` when the server ends it.
    */
   async watch(request: LocalRequest, onEvents: (events: WatchEvent[]) => void, onEnd: () => void): Promise<LocalWatch> {
+    const info = this.#infoOf({ ...request, verb: 'watch' });
+    const trail = this.#begin(info, request);
+    const { registry } = this.#serving.verbs;
     try {
-      const info = this.#infoOf({ ...request, verb: 'watch' });
-      await this.#require(info, undefined);
-      const call = this.#callOf(request, info, undefined);
+      const waited = this.#require(info, trail);
+      if (waited !== undefined) await waited;
+      const call = this.#callOf(request, info, trail);
       const early: WatchEvent[] = [];
       let live = false;
+      let isOver = false;
+      const over = () => {
+        if (!isOver) trail?.stage('ResponseComplete', { code: 200 });
+        isOver = true;
+      };
       const asEvents = (seen: readonly Seen[]) => seen.map((one) => eventOf(call, one));
-      const opened = await watch(this.#serving.verbs.registry, call, {
+      const opened = await watch(registry, call, {
         onEvents: (seen) => (live ? onEvents(asEvents(seen)) : void early.push(...asEvents(seen))),
-        onEnd,
+        onEnd: () => {
+          over();
+          onEnd();
+        },
       });
+      trail?.stage('ResponseStarted', { code: 200 });
       const initial = asEvents(opened.initial);
       if (opened.initialEventsEnd) initial.push(bookmarkOf(call, opened.revision(), true));
       initial.push(...early);
       live = true;
       if (initial.length > 0) onEvents(initial);
-      return { close: opened.close };
+      return {
+        close() {
+          over();
+          opened.close();
+        },
+      };
     } catch (error) {
-      throw toStatus(this.#serving, error);
+      const told = toStatus(this.#serving, error);
+      trail?.stage('ResponseComplete', { code: told.code, object: told.toStatus() });
+      throw told;
     }
   }
 

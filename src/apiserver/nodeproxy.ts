@@ -94,7 +94,7 @@ export class NodeProxy {
   }
 
   /** Joins the client's connection to the node agent's. The upgrade itself is between those two. */
-  async upgrade(call: ResourceCall, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
+  async upgrade(call: ResourceCall, exchange: Exchange, { socket, head, answered }: Upgrade): Promise<void> {
     const target = await this.#target(call, exchange.query);
     const { certificate, key, authority } = this.#credentials;
     const upstream = connect({
@@ -116,6 +116,7 @@ export class NodeProxy {
     }).finally(() => timer.cancel());
     upstream.write(upgradeRequest(exchange, target));
     if (head.length > 0) upstream.write(head);
+    firstCode(upstream, answered);
     join(socket, upstream);
   }
 
@@ -185,6 +186,23 @@ function upgradeRequest(exchange: Exchange, target: Target): string {
       lines.push(`${name}: ${one.replaceAll(/base64url\.bearer\.authorization\.k8s\.io\.[^,\s]+,?\s*/g, '')}`);
   }
   return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** A connection that is to become something else. */
+export interface Upgrade {
+  readonly socket: Duplex;
+  /** What came with the request already. */
+  readonly head: Buffer;
+  /** Told the code of the answer. */
+  answered(code: number): void;
+}
+
+/** Reads the code of the answer as it passes by. */
+export function firstCode(from: Duplex, tell: (code: number) => void): void {
+  from.once('data', (bytes: Buffer) => {
+    const code = /^HTTP\/1\.[01] (\d{3})/.exec(bytes.subarray(0, 16).toString('latin1'))?.[1];
+    tell(code === undefined ? 502 : Number(code));
+  });
 }
 
 export function join(a: Duplex, b: Duplex): void {

@@ -41,19 +41,21 @@ export interface Serving {
 }
 
 export async function serve(serving: Serving, asked: Exchange): Promise<void> {
+  asked.auditId = auditIdOf(asked.headers, serving.random);
   const audited = serving.audit && new AuditedExchange(serving.audit, asked);
   const exchange = audited ?? asked;
   const warnings: string[] = [];
   let code = 200;
   const visit = new Visit(serving, exchange);
   try {
-    const { user, info } = await pass(exchange, serving.chain, audited, (...who) => visit.take(...who));
+    const admit = (user: User, info: RequestInfo) => visit.take(user, info);
+    const { user, info } = await pass(exchange, serving.chain, audited, admit, () => exchange.took);
     const elsewhere = serving.aggregation.find(exchange.path);
     if (elsewhere !== undefined) code = await serving.aggregation.serve(elsewhere, exchange, user);
     else if (info.isResource) code = await resource(serving, exchange, info, user, visit, warnings);
     else code = await serving.paths.serve(exchange);
   } catch (error) {
-    const told = toStatus(serving, error);
+    const told = toStatus(serving, error, exchange.auditId);
     code = told.code;
     if (told instanceof TooManyRequests) visit.turnedAway(code);
     if (told instanceof TooManyRequests) exchange.reply(code, told.headers, Buffer.from(`${told.message}\n`));
@@ -93,12 +95,14 @@ class Visit {
   }
 
   async #wait(seat: Promise<Seat>, info: RequestInfo): Promise<void> {
-    const { metrics } = this.#serving;
+    const { metrics, clock } = this.#serving;
+    const began = clock.monotonic();
     metrics.waits(info, 1);
     try {
       this.#sit(await seat, info);
     } finally {
       metrics.waits(info, -1);
+      this.#exchange.took?.('apf-queue-wait', clock.monotonic() - began);
     }
   }
 
@@ -218,6 +222,7 @@ async function readCall(
     userAgent: header(exchange.headers, 'user-agent') ?? '',
     signal: exchange.signal,
     annotate: exchange.annotate,
+    took: exchange.took,
     warn: (message) => {
       if (warnings.length < 100) warnings.push(message);
     },
@@ -254,46 +259,72 @@ function includeOf(value: string | null): IncludeObject {
 
 const acts = new Set(['exec', 'attach', 'portforward']);
 
-export async function serveUpgrade(serving: Serving, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
+export async function serveUpgrade(serving: Serving, asked: Exchange, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
+  asked.auditId = auditIdOf(asked.headers, serving.random);
+  const audited = serving.audit && new AuditedExchange(serving.audit, asked);
+  const exchange = audited ?? asked;
   const { metrics, clock } = serving;
   const started = clock.monotonic();
-  let asks: RequestInfo | undefined;
+  let info: RequestInfo | undefined;
   const count = (code: number) => {
-    if (asks !== undefined) metrics.request(asks, plain, code, (clock.monotonic() - started) / 1000, -1);
+    if (info !== undefined) metrics.request(info, plain, code, (clock.monotonic() - started) / 1000, -1);
   };
   try {
-    const asked = {
-      ...lifted(exchange),
-      method: exchange.method,
-      path: exchange.path,
-      query: exchange.query,
-      subject: exchange.subject,
-    };
-    const { user, info } = await pass(asked, serving.chain);
-    asks = info;
+    const { method, path, query, subject } = exchange;
+    const lifting = { ...lifted(exchange), method, path, query, subject };
+    const passed = await pass(lifting, serving.chain, audited, undefined, () => exchange.took);
+    info = passed.info;
+    const { user } = passed;
     if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
-      throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
+      throw StatusError.badRequest(`${path} is not something that a connection can be upgraded for`);
     // a WebSocket begins with a GET, and yet it acts
     if (acts.has(info.subresource)) await require(serving.chain, user, { ...info, verb: 'create' });
-    const options = {};
-    const call = callOf(serving.verbs.registry.resources, { info, user, options, userAgent: '', warn: () => {} });
+    const { annotate, took } = exchange;
+    const more = {
+      options: {},
+      userAgent: header(exchange.headers, 'user-agent') ?? '',
+      warn: () => {},
+      annotate,
+      took,
+    };
+    const call = callOf(serving.verbs.registry.resources, { info, user, ...more });
     await admittedToConnect(serving.verbs.registry, call, exchange.query);
-    if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, socket, head);
-    else if (call.subresource === 'log') await nodesOf(serving).log(call, exchange, socket);
-    else await nodesOf(serving).upgrade(call, exchange, socket, head);
     const closed = metrics.longRunning(info);
-    const leave = () => (closed(), count(101));
+    let code = 0;
+    const leave = () => {
+      closed();
+      if (code > 0) count(code);
+    };
+    const answered = (given: number) => {
+      code = given;
+      audited?.longRunning(given);
+    };
     if (socket.destroyed) leave();
     else socket.once('close', leave);
+    if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, { socket, head, answered });
+    else if (call.subresource === 'log') {
+      await nodesOf(serving).log(call, exchange, socket);
+      answered(101);
+    } else await nodesOf(serving).upgrade(call, exchange, { socket, head, answered });
   } catch (error) {
-    const { body, code } = statusReply(toStatus(serving, error));
+    const told = toStatus(serving, error, exchange.auditId);
+    const { body, code } = statusReply(told);
     count(code);
+    audited?.refused(code, told.toStatus());
     const bytes = body as Buffer;
-    socket.end(
-      `HTTP/1.1 ${code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${bytes.length}\r\nConnection: close\r\n\r\n${bytes}`,
-    );
+    const headers = `Content-Type: application/json\r\nContent-Length: ${bytes.length}\r\nAudit-Id: ${exchange.auditId}`;
+    socket.end(`HTTP/1.1 ${code} Refused\r\n${headers}\r\nConnection: close\r\n\r\n${bytes}`);
   }
+}
+
+const longestId = 64;
+
+/** As the client names the request, or drawn. */
+function auditIdOf(headers: Exchange['headers'], random: Random): string {
+  const given = headers['audit-id'];
+  const isName = typeof given === 'string' && given.length <= longestId && /^[\x21-\x7e]+$/.test(given);
+  return isName ? given : random.uuid();
 }
 
 /** A browser cannot set headers on a WebSocket: its token comes as a subprotocol. */
@@ -310,7 +341,12 @@ function nodesOf(serving: Serving): NodeProxy {
   return serving.nodes;
 }
 
-export function toStatus(serving: Pick<Serving, 'random' | 'failed'>, error: unknown): StatusError {
+/** `id`: of the request, where it has one. */
+export function toStatus(
+  serving: Pick<Serving, 'random' | 'failed'>,
+  error: unknown,
+  id: string = serving.random.uuid(),
+): StatusError {
   if (error instanceof StatusError) return error;
   if (error instanceof StoreFullError)
     return new StatusError('InternalError', `${error.message}: free some space; what is stored is safe`, undefined, {
@@ -322,7 +358,6 @@ export function toStatus(serving: Pick<Serving, 'random' | 'failed'>, error: unk
     return new StatusError('Timeout', `${error.message}; whether what was asked has happened is not known`, {
       retryAfterSeconds: 1,
     });
-  const id = serving.random.uuid();
   serving.failed(error, id);
   return StatusError.internal(`this is a fault of the server; its log has it under ${id}`);
 }

@@ -32,6 +32,7 @@ export interface CallInput {
   readonly signal?: AbortSignal;
   warn(message: string): void;
   annotate?: ((name: string, value: string) => void) | undefined;
+  took?: ResourceCall['took'];
 }
 
 /** @throws `NotFound` when no such resource is served, `MethodNotAllowed` when it does not have the verb. */
@@ -74,6 +75,7 @@ export function callOf(resources: Resources, input: CallInput): ResourceCall {
     signal: input.signal,
     warn: input.warn,
     ...(input.annotate && { annotate: input.annotate }),
+    ...(input.took && { took: input.took }),
   };
 }
 

@@ -19,3 +19,16 @@ export function parseGoDuration(text: string): number | undefined {
     sum += Number(count) * units[unit!]!;
   return match[1] === '-' ? -sum : sum;
 }
+
+/** As Go writes it: `1h2m3.5s`, `450ms`, to a microsecond. */
+export function formatGoDuration(milliseconds: number): string {
+  const sign = milliseconds < 0 ? '-' : '';
+  const micros = Math.round(Math.abs(milliseconds) * 1000);
+  if (micros === 0) return '0s';
+  if (micros < 1000) return `${sign}${micros}µs`;
+  if (micros < 1_000_000) return `${sign}${micros / 1000}ms`;
+  const hours = Math.floor(micros / 3.6e9);
+  const minutes = Math.floor((micros % 3.6e9) / 6e7);
+  const seconds = (micros % 6e7) / 1e6;
+  return `${sign}${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`;
+}

@@ -1,15 +1,19 @@
 /** An exchange that is recorded: it sees what passes through it and hands it on as it is. */
-import { isStatusError } from '../../machinery/index.ts';
+import { formatGoDuration, isStatusError } from '../../machinery/index.ts';
 import { parseBody } from '../body.ts';
 import type { Witness } from '../chain.ts';
-import type { Body, Exchange, Headers, Sink, StandingHeaders } from '../exchange.ts';
+import type { Body, Exchange, Headers, Layer, Sink, StandingHeaders } from '../exchange.ts';
 import type { RequestInfo, User } from '../request.ts';
-import type { Audit, Trail } from './index.ts';
+import type { Audit, Outcome, Trail } from './index.ts';
+
+/** Milliseconds after which it is told where a request spent them. */
+const slow = 500;
+const longest = new Set<Layer>(['authorization', 'apf-queue-wait', 'validating-webhook']);
 
 export class AuditedExchange implements Exchange, Witness {
   readonly #audit: Audit;
   readonly #exchange: Exchange;
-  readonly #id: string;
+  readonly #layers = new Map<Layer, number>();
   readonly #received: number;
   #trail: Trail | undefined;
   #begun = false;
@@ -17,8 +21,6 @@ export class AuditedExchange implements Exchange, Witness {
   constructor(audit: Audit, exchange: Exchange) {
     this.#audit = audit;
     this.#exchange = exchange;
-    const given = exchange.headers['audit-id'];
-    this.#id = typeof given === 'string' && given !== '' && given.length <= 64 ? given : audit.newId();
     this.#received = audit.now();
   }
 
@@ -50,13 +52,20 @@ export class AuditedExchange implements Exchange, Witness {
     this.#exchange.standing = headers;
   }
 
+  get auditId(): string | undefined {
+    return this.#exchange.auditId;
+  }
+  set auditId(id: string | undefined) {
+    this.#exchange.auditId = id;
+  }
+
   authenticated(user: User, info: RequestInfo): void {
     const { path, query, headers, remoteAddress } = this.#exchange;
     const search = query.toString();
     this.#begun = true;
     this.#trail = this.#audit.begin({
       uri: search === '' ? path : `${path}?${search}`,
-      id: this.#id,
+      id: this.auditId,
       userAgent: headers['user-agent'] as string | undefined,
       sourceIPs: sourceIPs(headers, remoteAddress),
       user,
@@ -84,6 +93,20 @@ export class AuditedExchange implements Exchange, Witness {
     return trail && ((name, value) => trail.annotate(name, value));
   }
 
+  get took(): ((layer: Layer, milliseconds: number) => void) | undefined {
+    return this.#trail && this.#took;
+  }
+
+  /** What happens at once, and what is asked several times to find one thing out, counts by the longest. */
+  readonly #took = (layer: Layer, milliseconds: number): void => {
+    const before = this.#layers.get(layer) ?? 0;
+    this.#layers.set(layer, longest.has(layer) ? Math.max(before, milliseconds) : before + milliseconds);
+  };
+
+  note(name: string, value: string): void {
+    this.#trail?.annotate(name, value);
+  }
+
   async body(limit: number): Promise<Buffer> {
     const bytes = await this.#exchange.body(limit);
     if (this.#trail?.wantsRequest && bytes.length > 0) this.#trail.requestObject(this.#parsed(bytes));
@@ -92,24 +115,42 @@ export class AuditedExchange implements Exchange, Witness {
 
   reply(code: number, headers: Record<string, string>, body: Body): void {
     const trail = this.#trail;
-    this.#exchange.reply(code, { ...headers, 'Audit-Id': this.#id }, body);
+    this.#exchange.reply(code, headers, body);
     if (trail === undefined) return;
     const wanted =
       (trail.wantsResponse || code >= 400) && (headers['Content-Type'] ?? '').startsWith('application/json');
-    trail.stage('ResponseComplete', { code, ...(wanted && { object: parsedJson(body) }) });
+    this.#complete(trail, { code, ...(wanted && { object: parsedJson(body) }) });
+  }
+
+  /** Who had to wait for long is told where. */
+  #complete(trail: Trail, outcome: Outcome): void {
+    const whole = this.#audit.now() - this.#received;
+    if (whole > slow && this.#layers.size > 0) {
+      for (const [layer, milliseconds] of this.#layers)
+        if (milliseconds > 0) trail.annotate(`apiserver.latency.k8s.io/${layer}`, formatGoDuration(milliseconds));
+      trail.annotate('apiserver.latency.k8s.io/total', formatGoDuration(whole));
+    }
+    trail.stage('ResponseComplete', outcome);
+  }
+
+  /** An upgrade was refused before there was anything to upgrade to. */
+  refused(code: number, status: unknown): void {
+    if (this.#trail !== undefined) this.#complete(this.#trail, { code, object: status });
   }
 
   stream(code: number, headers: Record<string, string>): Sink {
     this.longRunning(code);
-    return this.#exchange.stream(code, { ...headers, 'Audit-Id': this.#id });
+    return this.#exchange.stream(code, headers);
   }
 
   /** The answer has begun and ends when the client, or the server, has had enough. */
   longRunning(code: number): void {
     const trail = this.#trail;
-    trail?.stage('ResponseStarted', { code });
-    if (trail !== undefined)
-      this.signal.addEventListener('abort', () => trail.stage('ResponseComplete', { code }), { once: true });
+    if (trail === undefined) return;
+    trail.stage('ResponseStarted', { code });
+    const { signal } = this;
+    if (signal.aborted) this.#complete(trail, { code });
+    else signal.addEventListener('abort', () => this.#complete(trail, { code }), { once: true });
   }
 
   #parsed(bytes: Buffer): unknown {

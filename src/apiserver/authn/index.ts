@@ -5,6 +5,7 @@
 import { StatusError } from '../../machinery/index.ts';
 import type { Headers, Subject } from '../exchange.ts';
 import type { User } from '../request.ts';
+import type { Note } from './note.ts';
 import { namedByProxy, type RequestHeader } from './requestheader.ts';
 
 export const groups = {
@@ -19,7 +20,7 @@ export const anonymous: User = { name: 'system:anonymous', groups: [groups.unaut
 
 export interface TokenAuthenticator {
   /** Undefined: this token is not of mine. Throws when it is, but is not good (any more). */
-  authenticate(token: string): Promise<User | undefined> | User | undefined;
+  authenticate(token: string, note?: Note): Promise<User | undefined> | User | undefined;
 }
 
 export interface Credentials {
@@ -31,7 +32,11 @@ export interface Credentials {
   readonly proxies?: Pick<RequestHeader, 'allowedNames'> | undefined;
 }
 
-export async function authenticate(credentials: Credentials, tokens: readonly TokenAuthenticator[]): Promise<User> {
+export async function authenticate(
+  credentials: Credentials,
+  tokens: readonly TokenAuthenticator[],
+  note?: Note,
+): Promise<User> {
   const { subject, headers, proxies } = credentials;
   if (subject?.proxy !== undefined && proxies !== undefined && headers?.['x-remote-user'] !== undefined) {
     const named = namedByProxy([subject.CN ?? []].flat()[0], headers, proxies);
@@ -46,7 +51,7 @@ export async function authenticate(credentials: Credentials, tokens: readonly To
   const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (token === undefined) return anonymous;
   for (const authenticator of tokens) {
-    const user = await authenticator.authenticate(token);
+    const user = await authenticator.authenticate(token, note);
     if (user !== undefined) return authenticated(user);
   }
   throw StatusError.unauthorized();

@@ -3,8 +3,16 @@
  * exists. Claims as upstream's (KEP-1205).
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { type AnyObject, type Clock, type Random, StatusError } from '../../machinery/index.ts';
+import {
+  type AnyObject,
+  type Clock,
+  type Counter,
+  MetricSet,
+  type Random,
+  StatusError,
+} from '../../machinery/index.ts';
 import type { User } from '../request.ts';
+import type { Note } from './note.ts';
 
 export interface TokenSigner {
   /** PEM of a P-256 key; read when the first token is asked for. */
@@ -27,6 +35,8 @@ export interface TokenClaims {
     pod?: { name: string; uid: string };
     secret?: { name: string; uid: string };
     node?: { name: string; uid: string };
+    /** Seconds since the epoch: who still shows the token then does not read its file again, as it should. */
+    warnafter?: number;
   };
 }
 
@@ -43,6 +53,8 @@ export interface TokenRequest {
   audiences: readonly string[];
   /** Seconds. */
   lifetime: number;
+  /** Seconds after which its use is recorded as stale. */
+  warnAfter?: number;
   boundTo?: BoundTo;
 }
 
@@ -76,7 +88,13 @@ export class ServiceAccountTokens {
   /** Signatures that were checked before, by the hash of the token: the rest is checked every time. */
   readonly #verified = new Map<string, TokenClaims>();
 
-  constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup) {
+  readonly #stale: Counter;
+  readonly #valid: Counter;
+
+  constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup, metrics = new MetricSet()) {
+    const counter = (name: string, help: string) => metrics.counter(`serviceaccount_${name}_tokens_total`, help).with();
+    this.#stale = counter('stale', 'Tokens that were shown after they should have been read again');
+    this.#valid = counter('valid', 'Tokens that were shown before that');
     this.issuer = signer.issuer;
     this.#signer = signer;
     this.#clock = clock;
@@ -109,6 +127,7 @@ export class ServiceAccountTokens {
         ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
         // the node that a pod runs on is told with it
         ...(bound?.node && { node: bound.node }),
+        ...(request.warnAfter !== undefined && { warnafter: now + request.warnAfter }),
       },
       nbf: now,
       sub: `system:serviceaccount:${namespace}:${name}`,
@@ -119,10 +138,17 @@ export class ServiceAccountTokens {
   }
 
   /** For the API server itself: the token must name it among its audiences. */
-  async authenticate(token: string): Promise<User | undefined> {
+  async authenticate(token: string, note?: Note): Promise<User | undefined> {
     const claims = this.#read(token);
     if (claims === undefined) return undefined;
-    return this.#userOf(claims, [this.issuer]);
+    const user = await this.#userOf(claims, [this.issuer]);
+    const { warnafter } = claims['kubernetes.io'];
+    if (warnafter === undefined) return user;
+    const late = Math.floor(this.#clock.now() / 1000) - warnafter;
+    (late > 0 ? this.#stale : this.#valid).add();
+    if (late > 0)
+      note?.('authentication.k8s.io/stale-token', `subject: ${claims.sub}, seconds after warning threshold: ${late}`);
+    return user;
   }
 
   /** For TokenReview: also says which of the audiences asked for the token is good for. */

@@ -2,11 +2,10 @@
 import { type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect as connectTcp } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { type Clock, StatusError } from '../../machinery/index.ts';
 import type { Exchange } from '../exchange.ts';
-import { join, pour } from '../nodeproxy.ts';
+import { firstCode, join, pour, type Upgrade } from '../nodeproxy.ts';
 import { send } from '../respond.ts';
 import { rewriteHtml, rewriteUrl, type Through } from './html.ts';
 import type { Target } from './target.ts';
@@ -132,8 +131,7 @@ export async function forwardUpgrade(
   target: Target,
   rest: string,
   exchange: Exchange,
-  socket: Duplex,
-  head: Buffer,
+  { socket, head, answered }: Upgrade,
 ): Promise<void> {
   const { credentials, host, port } = target;
   const upstream =
@@ -161,6 +159,7 @@ export async function forwardUpgrade(
       lines.push(`${name}: ${one.replaceAll(/base64url\.bearer\.authorization\.k8s\.io\.[^,\s]+,?\s*/g, '')}`);
   upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (head.length > 0) upstream.write(head);
+  firstCode(upstream, answered);
   join(socket, upstream);
 }
 

@@ -4,9 +4,8 @@
  * decided before. It promises not to reach what the API server alone can reach: addresses of this machine's loopback or of a link are
  * refused unless they are a pod's own.
  */
-import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
-import type { NodeCredentials } from '../nodeproxy.ts';
+import type { NodeCredentials, Upgrade } from '../nodeproxy.ts';
 import type { Registry, ResourceCall } from '../registry/index.ts';
 import { send } from '../respond.ts';
 import { forward, forwardUpgrade } from './forward.ts';
@@ -33,8 +32,8 @@ export class Proxy {
     return forward(this.#registry.clock, target, rest, exchange);
   }
 
-  async upgrade(call: ResourceCall, rest: string, exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
-    await forwardUpgrade(this.#registry.clock, await this.#target(call), rest, exchange, socket, head);
+  async upgrade(call: ResourceCall, rest: string, exchange: Exchange, upgrade: Upgrade): Promise<void> {
+    await forwardUpgrade(this.#registry.clock, await this.#target(call), rest, exchange, upgrade);
   }
 
   #target(call: ResourceCall): Promise<Target> {

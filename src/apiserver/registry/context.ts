@@ -2,6 +2,7 @@
 import type { Clock, KubeObject, AnyObject, Random } from '../../machinery/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Caches, CacheEntry } from '../cache/index.ts';
+import type { Exchange } from '../exchange.ts';
 import type { RequestOptions, User } from '../request.ts';
 import type { Resources, ServedResource } from '../resources.ts';
 import type { Attributes, Deciding, Decision, Rules } from '../authz/index.ts';
@@ -74,6 +75,8 @@ export interface ResourceCall {
   warn(message: string): void;
   /** Adds to what is recorded of the request; absent: nothing is. */
   annotate?(name: string, value: string): void;
+  /** Adds to the time that is recorded to have been spent in one place; absent: nothing is. */
+  readonly took?: Exchange['took'];
 }
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';

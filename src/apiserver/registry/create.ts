@@ -7,6 +7,7 @@ import { entryAs, isDirect, objectAs, toStored } from './convert.ts';
 import { decode, refuse } from './decode.ts';
 import { ownFields } from './manage.ts';
 import type { Claim } from './services/index.ts';
+import { commit } from './commit.ts';
 
 const generateAttempts = 8;
 
@@ -86,7 +87,7 @@ async function write(
   const kept = await toStored(served, object);
   const key = keyFor(served, metadata.namespace ?? '', name);
   const cache = await registry.resources.cache(served);
-  const result = await registry.store.txn({
+  const result = await commit(registry, call, {
     compare: [{ key, modRevision: 0 }, ...claim.compare],
     writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
   });

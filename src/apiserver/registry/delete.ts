@@ -8,6 +8,7 @@ import type { Answer, Registry, ResourceCall } from './context.ts';
 import { entryAs, fromStored, objectAs } from './convert.ts';
 import { list } from './read.ts';
 import { isFinished } from './update.ts';
+import { commit } from './commit.ts';
 
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
@@ -45,7 +46,7 @@ async function removeOnce(
   if (!goesAway && !finalizersChanged && !graceChanged)
     return { code: 200, object: await objectAs(served, entry.object) };
   if (options.dryRun) return goesAway ? gone(kind, next) : { code: 200, object: await objectAs(served, next) };
-  const result = await registry.store.txn({
+  const result = await commit(registry, call, {
     compare: [{ key, modRevision: entry.revision }],
     writes: goesAway
       ? [{ key, delete: true }, ...registry.services.claim(kind, undefined, entry.object).writes]

@@ -24,6 +24,7 @@ import { decode, refuse } from './decode.ts';
 import { ownFields, resetFieldsOf } from './manage.ts';
 import { revisionOf } from './read.ts';
 import type { Claim } from './services/index.ts';
+import { commit } from './commit.ts';
 
 const modified = 'the object has been modified; please apply your changes to the latest version and try again';
 const attempts = 32;
@@ -338,7 +339,7 @@ async function put(
 ): Promise<Answer | undefined> {
   const { served } = call;
   const kept = await toStored(served, next);
-  const result = await registry.store.txn({
+  const result = await commit(registry, call, {
     compare: [{ key, modRevision: entry.revision }, ...claim.compare],
     writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
   });

@@ -61,6 +61,8 @@ export async function review(
     else if (error instanceof Denied) tell(error.code, 'no_error');
     else tell(0, 'apiserver_internal_error');
     throw error;
+  } finally {
+    request.call.took?.(mutating ? 'mutating-webhook' : 'validating-webhook', clock.monotonic() - began);
   }
 }
 
