@@ -1,10 +1,12 @@
-/** Whole lists of 10,000 Pods as JSON a second: four connections over HTTPS, the server on one core. */
-import { rate, request, run } from './load/connection.ts';
+/** Whole lists of 10,000 Pods (or as many as `-- N` says) as JSON a second: four connections over HTTPS, the server on one core. */
+import { request, run } from './load/connection.ts';
 import { pod } from './load/pod.ts';
 import { report } from './report.ts';
-import { compare } from './server/index.ts';
+import { compare, paces } from './server/index.ts';
 
-const count = 10_000;
+const count = Number(process.argv.slice(2).find((one) => /^\d+$/.test(one)) ?? 10_000);
+/** The larger the list, the longer it takes to see some. */
+const seconds = Math.max(5, count / 5000);
 const pods = '/api/v1/namespaces/default/pods';
 
 const result = await compare(async (target) => {
@@ -15,14 +17,11 @@ const result = await compare(async (target) => {
   await run(target, 32, () => (made < count ? request('POST', pods, pod(`pod-${made++}`)) : undefined));
   // revision 0: whatever the server has at hand, the cheapest that it offers
   const list = request('GET', `${pods}?resourceVersion=0`);
-  const figures: number[] = [];
-  for (let i = 0; i < 3; i++)
-    figures.push(await rate(target, { connections: 4, warm: i === 0 ? 2 : 0.5, seconds: 5 }, () => list));
-  return figures;
+  return paces(target, { connections: 4, warm: seconds / 2, seconds }, () => list);
 });
 report({
   name: 'lists',
-  what: 'lists of 10,000 Pods as JSON over HTTPS, 4 connections, the server on one core',
+  what: `lists of ${count.toLocaleString('en')} Pods as JSON over HTTPS, 4 connections, the server on one core`,
   unit: 'lists/s',
   ...result,
   goal: 'at least 5 times the peer',

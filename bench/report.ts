@@ -12,6 +12,8 @@ export interface Measured {
   peer?: { name: string; figures: readonly number[] };
   goal: string;
   met(median: number, ratio: number | undefined): boolean;
+  /** What else was seen in the same run. */
+  also?: readonly { name: string; unit: string; figure: number; peer?: number }[];
   /** Whether more is better: how the ratio to the peer is taken. */
   moreIsBetter?: boolean;
 }
@@ -22,7 +24,7 @@ export function median(figures: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export function report({ name, what, unit, figures, peer, goal, met, moreIsBetter }: Measured): void {
+export function report({ name, what, unit, figures, peer, goal, met, also = [], moreIsBetter }: Measured): void {
   const middle = median(figures);
   const peerMedian = peer && median(peer.figures);
   const ratio = peerMedian === undefined ? undefined : moreIsBetter ? middle / peerMedian : peerMedian / middle;
@@ -34,6 +36,7 @@ export function report({ name, what, unit, figures, peer, goal, met, moreIsBette
     max: round(Math.max(...figures)),
     runs: figures.length,
     ...(peer && { peer: peer.name, peerMedian: round(peerMedian!), ratio: round(ratio!) }),
+    ...(also.length > 0 && { also }),
     goal,
     met: met(middle, ratio),
   };
@@ -50,6 +53,10 @@ export function report({ name, what, unit, figures, peer, goal, met, moreIsBette
     `result   median ${result.median} ${unit} (min ${result.min}, max ${result.max}, ${result.runs} runs)\n`,
   );
   if (peer) process.stdout.write(`peer     ${peer.name}: median ${result.peerMedian} ${unit}, ratio ${result.ratio}\n`);
+  for (const one of also)
+    process.stdout.write(
+      `also     ${one.name}: ${round(one.figure)} ${one.unit}${one.peer === undefined ? '' : `, peer ${round(one.peer)} ${one.unit}`}\n`,
+    );
   process.stdout.write(`goal     ${goal}: ${result.met ? 'met' : 'missed'}\n`);
 }
 

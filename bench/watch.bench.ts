@@ -14,7 +14,7 @@ const eventEnd = Buffer.from('}\n');
 const result = await compare(async (target) => {
   const figures: number[] = [];
   for (let i = 0; i < 3; i++) figures.push(await once(target, i));
-  return figures;
+  return { figures };
 });
 report({
   name: 'watch',

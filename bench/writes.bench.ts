@@ -1,7 +1,7 @@
 /** Durable creates a second of a ConfigMap of 2 KB: 64 connections over HTTPS, the server on one core. */
-import { rate, request } from './load/connection.ts';
+import { request } from './load/connection.ts';
 import { report } from './report.ts';
-import { compare } from './server/index.ts';
+import { compare, paces } from './server/index.ts';
 
 const path = '/api/v1/namespaces/default/configmaps';
 const filler = 'y'.repeat(1850);
@@ -15,12 +15,7 @@ const next = () => {
   );
 };
 
-const result = await compare(async (target) => {
-  const figures: number[] = [];
-  for (let i = 0; i < 3; i++)
-    figures.push(await rate(target, { connections: 64, warm: i === 0 ? 3 : 0.5, seconds: 4 }, next));
-  return figures;
-});
+const result = await compare((target) => paces(target, { connections: 64, warm: 3, seconds: 4 }, next));
 report({
   name: 'writes',
   what: 'durable creates of a 2 KB ConfigMap over HTTPS, 64 connections, the server on one core',

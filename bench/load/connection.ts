@@ -98,38 +98,61 @@ export class Asker {
 }
 
 /** `connections` ask one after another, each what `next` gives, until `next` gives nothing. Any status but 2xx is an error. */
-export async function run(target: Target, connections: number, next: () => Buffer | undefined): Promise<void> {
+export async function run(
+  target: Target,
+  connections: number,
+  next: () => Buffer | undefined,
+  /** Milliseconds that an answer took, and when it was asked for. */
+  took: (milliseconds: number, asked: number) => void = () => {},
+): Promise<void> {
   const askers = await Promise.all(Array.from({ length: connections }, async () => new Asker(await open(target))));
   try {
-    await Promise.all(askers.map((asker) => askAll(asker, next)));
+    await Promise.all(askers.map((asker) => askAll(asker, next, took)));
   } finally {
     for (const asker of askers) asker.close();
   }
 }
 
-async function askAll(asker: Asker, next: () => Buffer | undefined): Promise<void> {
+async function askAll(
+  asker: Asker,
+  next: () => Buffer | undefined,
+  took: (milliseconds: number, asked: number) => void,
+): Promise<void> {
   for (let bytes = next(); bytes !== undefined; bytes = next()) {
+    const asked = performance.now();
     const { status } = await asker.ask(bytes);
+    took(performance.now() - asked, asked);
     if (status < 200 || status > 299)
       throw new Error(`the server answered ${status} to ${bytes.toString().split('\r\n')[0]}`);
   }
 }
 
-/** Answers a second: for `warm` seconds uncounted, then for `seconds`. */
-export async function rate(
+export interface Pace {
+  /** Answers a second. */
+  rate: number;
+  /** Milliseconds that 99 of 100 answers took at most. */
+  p99: number;
+}
+
+/** For `warm` seconds uncounted, then for `seconds`. */
+export async function pace(
   target: Target,
   { connections, warm, seconds }: { connections: number; warm: number; seconds: number },
   next: () => Buffer,
-): Promise<number> {
+): Promise<Pace> {
   const started = performance.now();
   const from = started + warm * 1000;
   const until = from + seconds * 1000;
-  let counted = 0;
-  await run(target, connections, () => {
-    const now = performance.now();
-    if (now >= until) return undefined;
-    if (now >= from) counted++;
-    return next();
-  });
-  return counted / ((performance.now() - from) / 1000);
+  const waits: number[] = [];
+  await run(
+    target,
+    connections,
+    () => (performance.now() >= until ? undefined : next()),
+    (milliseconds, asked) => {
+      if (asked >= from) waits.push(milliseconds);
+    },
+  );
+  const rate = waits.length / ((performance.now() - from) / 1000);
+  waits.sort((a, b) => a - b);
+  return { rate, p99: waits[Math.floor(waits.length * 0.99)] ?? 0 };
 }

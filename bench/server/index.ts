@@ -10,12 +10,15 @@ import { createServer, type AddressInfo } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Asker, open, request, type Target } from '../load/connection.ts';
+import { Asker, open, type Pace, pace, request, type Target } from '../load/connection.ts';
+import { type Measured, median } from '../report.ts';
 import { credentials } from './credentials.ts';
 
 export interface Server extends AsyncDisposable {
   readonly name: string;
   readonly target: Target;
+  /** Resident bytes of all its processes. */
+  memory(): number;
 }
 
 const serverCore = '0';
@@ -46,7 +49,12 @@ export async function startOurs(): Promise<Server> {
   const child = pinned(process.execPath, [...flags, program, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
   let line = '';
   for await (const part of child.stdout!) if ((line += part).includes('\n')) break;
-  return { name: 'glasshouse', target: JSON.parse(line) as Target, [Symbol.asyncDispose]: () => stop([child], folder) };
+  return {
+    name: 'glasshouse',
+    target: JSON.parse(line) as Target,
+    memory: () => residentOf([child]),
+    [Symbol.asyncDispose]: () => stop([child], folder),
+  };
 }
 
 export function peerIsHere(): boolean {
@@ -111,7 +119,12 @@ export async function startPeer({ anyCore = false, flags = [] as string[] } = {}
     await stop([apiserver, etcd], folder);
     throw error;
   }
-  return { name: 'kube-apiserver with etcd', target, [Symbol.asyncDispose]: () => stop([apiserver, etcd], folder) };
+  return {
+    name: 'kube-apiserver with etcd',
+    target,
+    memory: () => residentOf([apiserver, etcd]),
+    [Symbol.asyncDispose]: () => stop([apiserver, etcd], folder),
+  };
 }
 
 async function ready(target: Target, child: ChildProcess): Promise<void> {
@@ -156,17 +169,53 @@ async function stop(children: readonly ChildProcess[], folder: string): Promise<
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Measures ours and the peer one after the other, on servers of their own. */
-export async function compare(
-  measure: (target: Target) => Promise<number[]>,
-): Promise<{ figures: number[]; peer?: { name: string; figures: number[] } }> {
-  pinLoad();
-  const figures = await measured(startOurs, measure);
-  if (!peerIsHere() || process.argv.includes('--no-peer')) return { figures: figures.figures };
-  return { figures: figures.figures, peer: await measured(() => startPeer(), measure) };
+function residentOf(children: readonly ChildProcess[]): number {
+  const kilobytes = children.map(({ pid }) =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0),
+  );
+  return kilobytes.reduce((sum, one) => sum + one, 0) * 1024;
 }
 
-async function measured(start: () => Promise<Server>, measure: (target: Target) => Promise<number[]>) {
+export interface Seen {
+  readonly figures: number[];
+  /** Milliseconds; one a run, if it was looked at. */
+  readonly p99?: number[];
+}
+
+type Compared = Pick<Measured, 'figures' | 'peer' | 'also'>;
+
+/** Measures ours and the peer one after the other, on servers of their own. */
+export async function compare(measure: (target: Target, server: Server) => Promise<Seen>): Promise<Compared> {
+  pinLoad();
+  const ours = await measured(startOurs, measure);
+  const peer =
+    peerIsHere() && !process.argv.includes('--no-peer') ? await measured(() => startPeer(), measure) : undefined;
+  const also = [
+    { name: 'p99', unit: 'ms', figure: ours.p99 && median(ours.p99), peer: peer?.p99 && median(peer.p99) },
+    { name: 'memory', unit: 'MB', figure: ours.memory / 1e6, peer: peer && peer.memory / 1e6 },
+  ];
+  return {
+    figures: ours.figures,
+    ...(peer && { peer: { name: peer.name, figures: peer.figures } }),
+    also: also.flatMap(({ figure, peer: other, ...one }) =>
+      figure === undefined ? [] : [{ ...one, figure, ...(other !== undefined && { peer: other }) }],
+    ),
+  };
+}
+
+async function measured(start: () => Promise<Server>, measure: (target: Target, server: Server) => Promise<Seen>) {
   await using server = await start();
-  return { name: server.name, figures: await measure(server.target) };
+  const seen = await measure(server.target, server);
+  return { name: server.name, ...seen, memory: server.memory() };
+}
+
+/** Three runs of a load, the first of them after a longer warming. */
+export async function paces(
+  target: Target,
+  { connections, warm, seconds }: { connections: number; warm: number; seconds: number },
+  next: () => Buffer,
+): Promise<Seen> {
+  const runs: Pace[] = [];
+  for (let i = 0; i < 3; i++) runs.push(await pace(target, { connections, warm: i === 0 ? warm : 0.5, seconds }, next));
+  return { figures: runs.map(({ rate }) => rate), p99: runs.map(({ p99 }) => p99) };
 }

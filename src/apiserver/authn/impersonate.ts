@@ -8,6 +8,7 @@ type Authorize = (attributes: Attributes) => Deciding;
 
 /** At once for those who act in their own name. */
 export function impersonated(user: User, headers: Headers, authorize: Authorize): User | Promise<User> {
+  if (!asksFor(headers)) return user;
   // as upstream: an empty one is none
   const name = one(headers['impersonate-user']) || undefined;
   const groups = [headers['impersonate-group'] ?? []].flat();
@@ -90,4 +91,10 @@ function keyOf(header: string): string {
 
 function one(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
+}
+
+/** Few do. */
+function asksFor(headers: Headers): boolean {
+  for (const name in headers) if (name.startsWith('impersonate-')) return true;
+  return false;
 }

@@ -57,7 +57,16 @@ export async function authenticate(
   throw StatusError.unauthorized();
 }
 
-export function userOfSubject(subject: NonNullable<Credentials['subject']>): User | undefined {
+/** That of a connection is one object, and so is then its user: what is known of a user is found by it. */
+const bySubject = new WeakMap<Subject, User>();
+
+export function userOfSubject(subject: Subject): User | undefined {
+  let user = bySubject.get(subject);
+  if (user === undefined && (user = readSubject(subject)) !== undefined) bySubject.set(subject, user);
+  return user;
+}
+
+function readSubject(subject: Subject): User | undefined {
   const name = [subject.CN ?? []].flat()[0];
   if (name === undefined || name === '') return undefined;
   return authenticated({ name, groups: [subject.O ?? []].flat() });
