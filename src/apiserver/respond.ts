@@ -53,7 +53,7 @@ export function answerReply(
   return replyOf(answer.code, object, as);
 }
 
-const comma = Buffer.from(',');
+const comma = 0x2c;
 const closing = Buffer.from(']}');
 
 export async function listReply(
@@ -111,7 +111,7 @@ function bodyOf(parts: readonly Buffer[]): Body {
 /** One buffer for short lists; for long ones pieces, each made when the client has taken the one before. */
 function joined(head: Buffer, { entries }: ListAnswer): Body {
   let length = head.length + closing.length + Math.max(entries.length - 1, 0);
-  for (const entry of entries) length += entry.bytes.length;
+  for (const entry of entries) length += entry.length;
   const pieces = { length, [Symbol.iterator]: () => piecesOf(head, entries) };
   return length < pieceLength ? Buffer.concat([...pieces]) : pieces;
 }
@@ -119,17 +119,23 @@ function joined(head: Buffer, { entries }: ListAnswer): Body {
 /** Small enough that nobody waits long while one is encrypted. */
 const pieceLength = 1 << 18;
 
+/** Each entry is written where it travels from. */
 function* piecesOf(head: Buffer, entries: ListAnswer['entries']): Generator<Buffer> {
-  yield* gathered(partsOf(head, entries));
-}
-
-function* partsOf(head: Buffer, entries: ListAnswer['entries']): Generator<Buffer> {
-  yield head;
+  let piece = Buffer.allocUnsafe(pieceLength);
+  let at = head.copy(piece);
   for (let i = 0; i < entries.length; i++) {
-    if (i > 0) yield comma;
-    yield entries[i]!.bytes;
+    const entry = entries[i]!;
+    const needed = 1 + entry.length + closing.length;
+    if (at + needed > piece.length) {
+      yield piece.subarray(0, at);
+      piece = Buffer.allocUnsafe(Math.max(pieceLength, needed));
+      at = 0;
+    }
+    if (i > 0) piece[at++] = comma;
+    at = entry.writeTo(piece, at);
   }
-  yield closing;
+  at += closing.copy(piece, at);
+  yield piece.subarray(0, at);
 }
 
 /** Small parts put together to pieces of some size. */

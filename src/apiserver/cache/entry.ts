@@ -1,5 +1,5 @@
 /**
- * One revision of one object, as everybody shares it: its bytes as they travel, made when somebody first asks, and the object itself, read
+ * One revision of one object, as everybody shares it: its bytes as they travel, made of what is stored, and the object itself, read
  * from them only when somebody asks. Both are frozen by agreement: nobody changes what is cached.
  */
 import type { AnyObject } from '../../machinery/index.ts';
@@ -7,8 +7,9 @@ import type { AnyObject } from '../../machinery/index.ts';
 export class CacheEntry {
   readonly key: string;
   readonly revision: number;
-  /** As stored, shared with the store, until somebody asks for what travels. */
-  #stored: Uint8Array | undefined;
+  /** As stored, and shared with the store. */
+  readonly #stored: Buffer | undefined;
+  /** What travels, where nothing is stored to make it of. */
   #bytes: Buffer | undefined;
   #object: AnyObject | undefined;
   #message: Uint8Array | undefined;
@@ -17,20 +18,32 @@ export class CacheEntry {
   constructor(key: string, revision: number, stored: Uint8Array | undefined, object: AnyObject | undefined) {
     this.key = key;
     this.revision = revision;
-    this.#stored = stored;
+    this.#stored =
+      stored && (Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength));
     this.#object = object;
   }
 
-  /** The JSON of the object, its resourceVersion included. */
+  /**
+   * The JSON of the object, its resourceVersion included. Made anew each time: that costs less than keeping a second copy of everything.
+   */
   get bytes(): Buffer {
-    if (this.#bytes === undefined) {
-      this.#bytes =
-        this.#stored === undefined
-          ? Buffer.from(JSON.stringify(this.#object))
-          : stampedBytes(this.#stored, this.revision);
-      this.#stored = undefined;
+    if (this.#stored !== undefined) {
+      const bytes = Buffer.allocUnsafe(this.length);
+      this.writeTo(bytes, 0);
+      return bytes;
     }
-    return this.#bytes;
+    return (this.#bytes ??= Buffer.from(JSON.stringify(this.#object)));
+  }
+
+  /** Of `bytes`. */
+  get length(): number {
+    return this.#stored === undefined ? this.bytes.length : this.#stored.length + stampLength(this.revision);
+  }
+
+  /** Writes `bytes` into another buffer, and answers where they end in it. */
+  writeTo(into: Buffer, at: number): number {
+    if (this.#stored !== undefined) return writeStamped(this.#stored, this.revision, into, at);
+    return at + this.bytes.copy(into, at);
   }
 
   get object(): AnyObject {
@@ -50,19 +63,44 @@ export class CacheEntry {
 export function storedBytes(object: AnyObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _, ...stored } = metadata;
-  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: stored, ...rest }));
+  const text = JSON.stringify({ kind, apiVersion, metadata: stored, ...rest });
+  // not of Node's pool: what is kept for long would hold on to all that was short-lived beside it
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }
 
 const opening = Buffer.from('"metadata":{');
 
-/** What travels: the stored JSON with its revision put in. */
-function stampedBytes(stored: Uint8Array, revision: number): Buffer {
-  const source = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const at = source.indexOf(opening) + opening.length;
-  const stamp = `"resourceVersion":"${revision}"${source[at] === 0x7d ? '' : ','}`;
-  const bytes = Buffer.allocUnsafe(source.length + stamp.length);
-  source.copy(bytes, 0, 0, at);
-  bytes.write(stamp, at, 'latin1');
-  source.copy(bytes, at + stamp.length, at);
-  return bytes;
+const before = Buffer.from('"resourceVersion":"');
+const after = Buffer.from('",');
+
+/** Something always follows the stamp: what is stored has a name. */
+function stampLength(revision: number): number {
+  return before.length + digitsOf(revision) + after.length;
+}
+
+function digitsOf(revision: number): number {
+  let digits = 1;
+  for (let rest = revision; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  return digits;
+}
+
+/**
+ * What travels: the stored JSON with its revision put in. Lists do this ten thousand times: the long end is copied in one go, to where it belongs
+ * (with the short beginning, which is then written where that belongs).
+ */
+function writeStamped(stored: Buffer, revision: number, into: Buffer, at: number): number {
+  const head = stored.indexOf(opening) + opening.length;
+  const digits = digitsOf(revision);
+  const length = before.length + digits + after.length;
+  into.set(stored, at + length);
+  for (let i = 0; i < head; i++) into[at + i] = stored[i]!;
+  let next = at + head;
+  for (let i = 0; i < before.length; i++) into[next++] = before[i]!;
+  for (let i = digits - 1, rest = revision; i >= 0; i--, rest = Math.floor(rest / 10))
+    into[next + i] = 0x30 + (rest % 10);
+  next += digits;
+  for (let i = 0; i < after.length; i++) into[next++] = after[i]!;
+  return at + stored.length + length;
 }

@@ -76,7 +76,7 @@ function averageSize({ entries }: ResourceCache): number {
   let sum = 0;
   let count = 0;
   for (const entry of entries.values()) {
-    sum += entry.bytes.length;
+    sum += entry.length;
     if (++count === 4) break;
   }
   return count === 0 ? 0 : sum / count;
