@@ -25,6 +25,7 @@ import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { serviceCIDRController } from './servicecidr.ts';
 import { statefulSetController } from './statefulset/index.ts';
+import { storageVersionMigrator } from './storageversionmigrator/index.ts';
 import { ttlAfterFinished } from './ttlafterfinished.ts';
 import { type LocalVolumes, volumeControllers } from './volume/index.ts';
 
@@ -70,6 +71,7 @@ export function controllers({ clusterCA, sign, localVolumes }: ControllerOptions
     endpointsController,
     endpointSliceMirroring,
     serviceCIDRController,
+    storageVersionMigrator,
     garbageCollector(),
     podGarbageCollector(),
     nodeLifecycle(),

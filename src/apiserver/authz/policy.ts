@@ -14,8 +14,33 @@ interface Fact {
   subjects?: AnyObject[];
 }
 
+const migrator = 'system:controller:storage-version-migrator-controller';
+
+/** Of controllers that upstream runs only where it is asked to, and that always run here. */
+const more: readonly Fact[] = [
+  {
+    kind: 'ClusterRole',
+    name: migrator,
+    rules: [
+      // an apply to what is gone asks to create it, and is then a conflict
+      { verbs: ['list', 'create', 'patch'], apiGroups: ['*'], resources: ['*'] },
+      { verbs: ['get'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'] },
+      { verbs: ['patch'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions/status'] },
+      { verbs: ['update'], apiGroups: ['storagemigration.k8s.io'], resources: ['storageversionmigrations/status'] },
+    ],
+  },
+  {
+    kind: 'ClusterRoleBinding',
+    name: migrator,
+    role: `ClusterRole/${migrator}`,
+    subjects: [
+      { kind: 'ServiceAccount', name: 'storage-version-migrator-controller', namespace: 'kube-system' } as never,
+    ],
+  },
+];
+
 export function bootstrapPolicy(): AnyObject[] {
-  const all = facts as unknown as Fact[];
+  const all = [...(facts as unknown as Fact[]), ...more];
   return all.map((fact) => objectOf(fact, all));
 }
 
