@@ -6,11 +6,11 @@ import type { Aggregation } from './aggregation/index.ts';
 import { AuditedExchange } from './audit/exchange.ts';
 import type { Audit } from './audit/index.ts';
 import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
-import { type ChainOptions, header, pass, require } from './chain.ts';
+import { type ChainOptions, header, pass, type Passed, require } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import { type Fairness, type Place as Seat, TooManyRequests } from './fairness/index.ts';
 import { isLongRunning, type Manner, type Metrics, plain } from './metrics.ts';
-import { conversations, type NodeProxy } from './nodeproxy.ts';
+import { conversations, type NodeProxy, type Upgrade } from './nodeproxy.ts';
 import type { Paths } from './paths.ts';
 import { formsOf, json, representationOf } from './publish/negotiate.ts';
 import type { IncludeObject } from './publish/table.ts';
@@ -275,21 +275,11 @@ export async function serveUpgrade(serving: Serving, asked: Exchange, socket: Du
     const lifting = { ...lifted(exchange), method, path, query, subject };
     const passed = await pass(lifting, serving.chain, audited, undefined, () => exchange.took);
     info = passed.info;
-    const { user } = passed;
-    if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
-      throw StatusError.badRequest(`${path} is not something that a connection can be upgraded for`);
-    // a WebSocket begins with a GET, and yet it acts
-    if (acts.has(info.subresource)) await require(serving.chain, user, { ...info, verb: 'create' });
-    const { annotate, took } = exchange;
-    const more = {
-      options: {},
-      userAgent: header(exchange.headers, 'user-agent') ?? '',
-      warn: () => {},
-      annotate,
-      took,
-    };
-    const call = callOf(serving.verbs.registry.resources, { info, user, ...more });
-    await admittedToConnect(serving.verbs.registry, call, exchange.query);
+    const elsewhere = serving.aggregation.find(path);
+    const begin =
+      elsewhere === undefined
+        ? await ownUpgrade(serving, exchange, passed)
+        : (upgrade: Upgrade) => serving.aggregation.upgrade(elsewhere, exchange, passed.user, upgrade);
     const closed = metrics.longRunning(info);
     let code = 0;
     const leave = () => {
@@ -302,11 +292,7 @@ export async function serveUpgrade(serving: Serving, asked: Exchange, socket: Du
     };
     if (socket.destroyed) leave();
     else socket.once('close', leave);
-    if (Proxy.isFor(call)) await serving.proxy.upgrade(call, info.rest, exchange, { socket, head, answered });
-    else if (call.subresource === 'log') {
-      await nodesOf(serving).log(call, exchange, socket);
-      answered(101);
-    } else await nodesOf(serving).upgrade(call, exchange, { socket, head, answered });
+    await begin({ socket, head, answered });
   } catch (error) {
     const told = toStatus(serving, error, exchange.auditId);
     const { body, code } = statusReply(told);
@@ -316,6 +302,30 @@ export async function serveUpgrade(serving: Serving, asked: Exchange, socket: Du
     const headers = `Content-Type: application/json\r\nContent-Length: ${bytes.length}\r\nAudit-Id: ${exchange.auditId}`;
     socket.end(`HTTP/1.1 ${code} Refused\r\n${headers}\r\nConnection: close\r\n\r\n${bytes}`);
   }
+}
+
+/** What a connection can be upgraded for here: conversations with pods, and proxies. */
+async function ownUpgrade(
+  serving: Serving,
+  exchange: Exchange,
+  { user, info }: Passed,
+): Promise<(upgrade: Upgrade) => Promise<void>> {
+  if (info.subresource !== 'proxy' && (!conversations.has(info.subresource) || info.resource !== 'pods'))
+    throw StatusError.badRequest(`${exchange.path} is not something that a connection can be upgraded for`);
+  // a WebSocket begins with a GET, and yet it acts
+  if (acts.has(info.subresource)) await require(serving.chain, user, { ...info, verb: 'create' });
+  const { annotate, took } = exchange;
+  const userAgent = header(exchange.headers, 'user-agent') ?? '';
+  const more = { options: {}, userAgent, warn: () => {}, annotate, took };
+  const call = callOf(serving.verbs.registry.resources, { info, user, ...more });
+  await admittedToConnect(serving.verbs.registry, call, exchange.query);
+  if (Proxy.isFor(call)) return (upgrade) => serving.proxy.upgrade(call, info.rest, exchange, upgrade);
+  const nodes = nodesOf(serving);
+  if (call.subresource !== 'log') return (upgrade) => nodes.upgrade(call, exchange, upgrade);
+  return async ({ socket, answered }) => {
+    await nodes.log(call, exchange, socket);
+    answered(101);
+  };
 }
 
 const longestId = 64;

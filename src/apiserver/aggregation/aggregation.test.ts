@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:https';
+import { once } from 'node:events';
+import { createServer, request, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { definition, definitions } from '../crd/testkit/index.ts';
@@ -50,6 +52,12 @@ describe('aggregation', () => {
       }
       if (method === 'DELETE') response.statusCode = 418;
       response.end(JSON.stringify({ kind: 'FlunderList', url }));
+    });
+    server.on('upgrade', ({ url = '', headers }, socket) => {
+      seen.push({ method: 'upgrade', url, headers, subject: undefined, body: '' });
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      socket.on('error', () => socket.destroy());
+      socket.pipe(socket);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
@@ -136,6 +144,31 @@ describe('aggregation', () => {
     assert.equal((await door.ask('DELETE', `${at}/x`)).status, 418);
     const refused = await door.ask('GET', at, { headers: { 'impersonate-user': 'bob' } });
     assert.equal(refused.status, 403);
+
+    const { port: own } = door;
+    const { admin } = await door.cluster.listen();
+    const upgraded = request({
+      host: '127.0.0.1',
+      port: own,
+      path: `${at}/x/console?follow=1`,
+      ca: door.tls.ca,
+      cert: admin.certificate,
+      key: admin.key,
+      agent: false,
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'echo',
+        'x-remote-user': 'root',
+        'sec-websocket-protocol': 'v5, base64url.bearer.authorization.k8s.io.c2VjcmV0',
+      },
+    });
+    const [, socket] = (await once(upgraded.end(), 'upgrade')) as [unknown, Duplex];
+    socket.write('over and out');
+    assert.equal(String((await once(socket, 'data'))[0]), 'over and out');
+    socket.destroy();
+    const { url, headers } = seen.at(-1)!;
+    assert.equal(url, `${at}/x/console?follow=1`);
+    assert.deepEqual([headers['x-remote-user'], headers['sec-websocket-protocol']], ['kubernetes-admin', 'v5']);
 
     const groups = (await door.ask('GET', '/apis')).body.groups.map((one: any) => one.name);
     assert.ok(groups.includes('behind.example.com'));

@@ -7,7 +7,7 @@ import type { APIService, APIServiceCondition } from '../../api/index.ts';
 import { type Clock, equalJson, formatTime, StatusError, type Timer } from '../../machinery/index.ts';
 import type { CacheEvent, ResourceCache } from '../cache/index.ts';
 import type { Exchange } from '../exchange.ts';
-import { pour } from '../nodeproxy.ts';
+import { firstCode, join, pour, type Upgrade } from '../nodeproxy.ts';
 import { writeAsServer } from '../ownwrites.ts';
 import type { Registry } from '../registry/index.ts';
 import type { User } from '../request.ts';
@@ -176,6 +176,31 @@ export class Aggregation {
     pour(this.#options.clock, answer, exchange, code, headers);
     return code;
   }
+
+  /** The upgrade itself is between the client and whoever answers for the path. */
+  async upgrade({ remote, available }: Known, exchange: Exchange, user: User, upgrade: Upgrade): Promise<void> {
+    if (!available) throw StatusError.serviceUnavailable('service unavailable');
+    const { path, query, method } = exchange;
+    const full = query.size > 0 ? `${path}?${query}` : path;
+    const headers = { ...passedOn(exchange), ...upgrading(exchange) };
+    const upstream = await remote.connect({ method, path: full, headers, user }).catch((error: Error) => {
+      throw StatusError.serviceUnavailable(`error trying to reach service: ${error.message}`);
+    });
+    if (upgrade.head.length > 0) upstream.write(upgrade.head);
+    firstCode(upstream, upgrade.answered);
+    join(upgrade.socket, upstream);
+  }
+}
+
+/** What a connection is upgraded by; a token that came as a protocol is for this server alone. */
+function upgrading({ headers }: Exchange): Record<string, string | string[]> {
+  const { connection = 'Upgrade', upgrade = '', 'sec-websocket-protocol': protocols } = headers;
+  if (protocols === undefined) return { connection, upgrade };
+  const others = String(protocols)
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => !one.startsWith('base64url.bearer.authorization.k8s.io.'));
+  return { connection, upgrade, 'sec-websocket-protocol': others.join(', ') };
 }
 
 /** For one hop alone, or for this server alone. */

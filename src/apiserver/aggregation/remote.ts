@@ -1,6 +1,7 @@
 /** One group version that another server answers for: where it is, and how it is asked. */
 import { Agent, request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { APIService } from '../../api/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { User } from '../request.ts';
@@ -32,6 +33,7 @@ export class Remote {
   readonly service: { namespace: string; name: string; port: number };
   readonly #registry: Registry;
   readonly #agent: Agent;
+  readonly #tls: ConnectionOptions;
 
   constructor(registry: Registry, { spec }: APIService, proxy: FrontProxy | undefined) {
     this.#registry = registry;
@@ -39,14 +41,13 @@ export class Remote {
     this.version = spec.version ?? '';
     const { namespace = '', name = '', port = 443 } = spec.service ?? {};
     this.service = { namespace, name, port };
-    this.#agent = new Agent({
-      keepAlive: true,
-      maxSockets: 256,
+    this.#tls = {
       servername: `${name}.${namespace}.svc`,
       rejectUnauthorized: !spec.insecureSkipTLSVerify,
       ...(spec.caBundle && { ca: Buffer.from(spec.caBundle, 'base64') }),
       ...(proxy && { cert: proxy.certificate, key: proxy.key }),
-    });
+    };
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 256, ...this.#tls });
   }
 
   /** Rejects when there is no way to it. The answer's body is the caller's to read. */
@@ -62,7 +63,7 @@ export class Remote {
         headers: {
           ...headers,
           ...identityOf(user),
-          host: `${this.service.name}.${this.service.namespace}.svc:${this.service.port}`,
+          host: this.#host,
           ...(body !== undefined && { 'content-length': String(body.length) }),
         },
       });
@@ -81,6 +82,35 @@ export class Remote {
       signal?.addEventListener('abort', () => sent.destroy(new Error('the client went away')), { once: true });
       sent.end(body);
     });
+  }
+
+  get #host(): string {
+    const { name, namespace, port } = this.service;
+    return `${name}.${namespace}.svc:${port}`;
+  }
+
+  /** A connection of its own, on which the request has been made; what follows is between the client and the server. */
+  async connect({ method, path, headers, user }: Omit<RemoteRequest, 'body' | 'signal'>): Promise<TLSSocket> {
+    const { host, port } = await serviceAddress(this.#registry, this.service);
+    const socket = connect({ ...this.#tls, host, port, ALPNProtocols: ['http/1.1'] });
+    const timer = this.#registry.clock.after(connectTimeout, () =>
+      socket.destroy(new Error(`no connection within ${connectTimeout / 1000} s`)),
+    );
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', () => resolve());
+      socket.once('error', reject);
+      socket.once('close', () => reject(new Error('the connection was closed')));
+    }).finally(() => timer.cancel());
+    const lines = [`${method} ${path} HTTP/1.1`, `Host: ${this.#host}`];
+    for (const [name, value] of Object.entries({ ...headers, ...identityOf(user) }))
+      for (const one of [value].flat()) lines.push(`${name}: ${one}`);
+    // as Node itself would: a name from a certificate may hold what ends a line
+    if (lines.some((line) => /[\r\n\0]/.test(line))) {
+      socket.destroy();
+      throw new Error('a header holds the end of a line');
+    }
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+    return socket;
   }
 
   close(): void {
