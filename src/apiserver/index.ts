@@ -40,6 +40,7 @@ import { type Door, type ListenOptions, open } from './http.ts';
 import { keepHouse } from './housekeeping.ts';
 import { LocalServer } from './local.ts';
 import { Metrics } from './metrics.ts';
+import { writeAsServer } from './ownwrites.ts';
 import { type NodeCredentials, NodeProxy } from './nodeproxy.ts';
 import { Proxy } from './proxy/index.ts';
 import { Paths } from './paths.ts';
@@ -150,7 +151,10 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   if (usage !== undefined) serveUsage(registry, usage);
   const find = (resource: string, namespace: string, name: string) =>
     lookup(registry, { group: '', version: 'v1', resource }, namespace, name);
-  const tokens = new ServiceAccountTokens(options.signer, clock, random, find, counted);
+  const tokens = new ServiceAccountTokens(options.signer, clock, random, find, {
+    metrics: counted,
+    used: (secret, day) => void markUsed(registry, secret, day).catch((error: unknown) => options.failed(error, '')),
+  });
   const bootstrapTokens = new BootstrapTokens(
     (namespace, name) => lookup(registry, { group: '', version: 'v1', resource: 'secrets' }, namespace, name),
     clock,
@@ -253,6 +257,15 @@ const standardAuthorizers: readonly ConfiguredAuthorizer[] = [
   { type: 'RBAC', name: 'rbac' },
 ];
 
+/** When the token of a Secret was last used, for who wants to be rid of those that are not. */
+async function markUsed(registry: Registry, secret: AnyObject, day: string): Promise<void> {
+  const served = registry.resources.find('', 'v1', 'secrets')!;
+  await writeAsServer(registry, served, secret, (current) => {
+    current.metadata.labels = { ...current.metadata.labels, 'kubernetes.io/legacy-token-last-used': day };
+    return current;
+  });
+}
+
 /** The chain as it is configured now; the same array as long as that stays the same. */
 function authorizersOf(
   builtIn: Readonly<Record<Exclude<ConfiguredAuthorizer['type'], 'Webhook'>, Authorizer>>,
@@ -341,6 +354,7 @@ export {
 } from './authn/configuration.ts';
 export { authorizationConfigurationOf, type AuthorizerConfiguration } from './authz/configuration.ts';
 export { authorizationWebhook } from './authz/outside.ts';
+export { secretTokens } from './authn/secrettoken.ts';
 export { WebhookTokens } from './authn/webhook.ts';
 export type { Remote } from './authn/remote.ts';
 export { frontProxyName, type FrontProxy } from './aggregation/index.ts';

@@ -1,7 +1,7 @@
 /** `glass up`, wired: store, API server, controllers, scheduler, network, node. */
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { certifyRequest, createApiserver, serviceAccountUser } from '../apiserver/index.ts';
+import { certifyRequest, createApiserver, secretTokens, serviceAccountUser } from '../apiserver/index.ts';
 import type { RunningPlatform, UpOptions } from '../cli/index.ts';
 import { Failure } from '../cli/index.ts';
 import { type Client, Informers, type Log, localClient, runControllers } from '../client/index.ts';
@@ -108,6 +108,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
       localVolumes: localVolumes(places.root),
       clusterCA: pki.authority.certificate,
       sign: (request, terms) => certifyRequest(pki.authority, request, terms),
+      signToken: secretTokens(() => pki.signer),
     });
     // over etcd there may be further processes like this one
     const leader = (client: Client, lease: string) => ({

@@ -23,6 +23,7 @@ import { podResourceClaims, resourceClaimCleaner } from './resourceclaim/index.t
 import { resourceQuotaController } from './resourcequota.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { serviceAccountTokens, type SignToken } from './serviceaccounttokens.ts';
 import { serviceCIDRController } from './servicecidr.ts';
 import { statefulSetController } from './statefulset/index.ts';
 import { storageVersionMigrator } from './storageversionmigrator/index.ts';
@@ -36,14 +37,17 @@ export interface ControllerOptions {
   clusterCA: string;
   /** Signs for the cluster's authority; absent: approved certificate requests stay unsigned. */
   sign?: Sign;
+  /** Signs the tokens that Secrets are made for; absent: such Secrets stay empty. */
+  signToken?: SignToken;
   /** For claims of the StorageClass whose provisioner is `localProvisioner`; absent: they wait for another provisioner. */
   localVolumes?: LocalVolumes;
 }
 
-export function controllers({ clusterCA, sign, localVolumes }: ControllerOptions): Controller[] {
+export function controllers({ clusterCA, sign, signToken, localVolumes }: ControllerOptions): Controller[] {
   return [
     namespaceController as Controller,
     serviceAccountController,
+    ...(signToken === undefined ? [] : [serviceAccountTokens(signToken, clusterCA)]),
     resourceQuotaController,
     claimProtection,
     volumeProtection,

@@ -8,6 +8,7 @@ import {
   type FrontProxy,
   issue,
   type KeyPair,
+  secretTokens,
   serviceAccountUser,
 } from '../apiserver/index.ts';
 import { type Client, Informers, localClient, quiet, runControllers, type Log } from '../client/index.ts';
@@ -80,6 +81,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const store = options.store ?? memoryStore();
   const log = options.log ?? quiet;
   const metrics = new MetricSet();
+  let pem: string | undefined;
+  const key = () => (pem ??= signerKey());
   const apiserver = await createApiserver({
     store,
     metrics,
@@ -87,7 +90,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     random,
     signer: {
       get key() {
-        return signerKey();
+        return key();
       },
       issuer: 'https://kubernetes.default.svc.cluster.local',
     },
@@ -104,7 +107,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const stop = new AbortController();
   // a turn later: filling their caches is not what the first request should wait for
   const running = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
-    startParts(options, apiserver, { clock, random, log, signal: stop.signal, metrics }),
+    startParts(options, apiserver, { clock, random, log, signal: stop.signal, metrics, key }),
   );
   const nodes = options.nodes ? await startNodes(options.nodes, { client, clock, random, log }) : undefined;
   let listening: Awaited<ReturnType<Cluster['listen']>> | undefined;
@@ -148,6 +151,8 @@ interface Parts {
   log: Log;
   signal: AbortSignal;
   metrics: MetricSet;
+  /** That tokens are signed with. */
+  key: () => string;
 }
 
 /** Resolves once everything that was started has ended. */
@@ -168,6 +173,7 @@ async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: 
       clusterCA: '',
       sign: (request, terms) =>
         certifyRequest((authority ??= createAuthority('testing', parts.clock.now())), request, terms),
+      signToken: secretTokens(parts.key),
       localVolumes,
     });
     ended.push(runControllers(manager, list, { ...parts, informers, clientFor }).ended);

@@ -2,7 +2,7 @@
  * Service account tokens: signed (ES256), bound to the account and, when asked, to a pod, secret or node; good only while what they are bound to
  * exists. Claims as upstream's (KEP-1205).
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   type AnyObject,
   type Clock,
@@ -12,7 +12,9 @@ import {
   StatusError,
 } from '../../machinery/index.ts';
 import type { User } from '../request.ts';
+import { decodePart, isSigned, type Keys, keysOf, signed } from './keys.ts';
 import type { Note } from './note.ts';
+import { type SecretClaims, secretIssuer, SecretTokens } from './secrettoken.ts';
 
 export interface TokenSigner {
   /** PEM of a P-256 key; read when the first token is asked for. */
@@ -61,22 +63,14 @@ export interface TokenRequest {
 /** Reads an object of the core group, to see whether what a token is bound to still exists. */
 export type Lookup = (resource: string, namespace: string, name: string) => Promise<AnyObject | undefined>;
 
-interface Keys {
-  readonly private: KeyObject;
-  readonly public: KeyObject;
-  readonly id: string;
-}
-
-function keysOf(pem: string): Keys {
-  const key = createPrivateKey(pem);
-  const publicKey = createPublicKey(key);
-  const id = createHash('sha256')
-    .update(publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('base64url');
-  return { private: key, public: publicKey, id };
-}
-
 const cacheLimit = 10_000;
+
+export interface AccountTokensAround {
+  /** Where uses are counted; absent: nowhere. */
+  readonly metrics?: MetricSet;
+  /** Told once a day that the token of a Secret is used. */
+  used?(secret: AnyObject, day: string): void;
+}
 
 export class ServiceAccountTokens {
   readonly issuer: string;
@@ -86,12 +80,16 @@ export class ServiceAccountTokens {
   readonly #random: Random;
   readonly #lookup: Lookup;
   /** Signatures that were checked before, by the hash of the token: the rest is checked every time. */
-  readonly #verified = new Map<string, TokenClaims>();
+  readonly #verified = new Map<string, TokenClaims | SecretClaims>();
 
   readonly #stale: Counter;
   readonly #valid: Counter;
 
-  constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup, metrics = new MetricSet()) {
+  readonly #ofSecrets: SecretTokens;
+
+  constructor(signer: TokenSigner, clock: Clock, random: Random, lookup: Lookup, around: AccountTokensAround = {}) {
+    const { metrics = new MetricSet(), used } = around;
+    this.#ofSecrets = new SecretTokens({ clock, metrics, lookup, ...(used && { used }) });
     const counter = (name: string, help: string) => metrics.counter(`serviceaccount_${name}_tokens_total`, help).with();
     this.#stale = counter('stale', 'Tokens that were shown after they should have been read again');
     this.#valid = counter('valid', 'Tokens that were shown before that');
@@ -132,15 +130,14 @@ export class ServiceAccountTokens {
       nbf: now,
       sub: `system:serviceaccount:${namespace}:${name}`,
     };
-    const signingInput = `${encode({ alg: 'ES256', kid: this.#key.id })}.${encode(claims)}`;
-    const signature = sign('sha256', Buffer.from(signingInput), { key: this.#key.private, dsaEncoding: 'ieee-p1363' });
-    return { token: `${signingInput}.${signature.toString('base64url')}`, claims };
+    return { token: signed(this.#key, claims), claims };
   }
 
   /** For the API server itself: the token must name it among its audiences. */
   async authenticate(token: string, note?: Note): Promise<User | undefined> {
     const claims = this.#read(token);
     if (claims === undefined) return undefined;
+    if (isOfSecret(claims)) return this.#ofSecrets.userOf(claims, token, note);
     const user = await this.#userOf(claims, [this.issuer]);
     const { warnafter } = claims['kubernetes.io'];
     if (warnafter === undefined) return user;
@@ -156,28 +153,24 @@ export class ServiceAccountTokens {
     const claims = this.#read(token);
     if (claims === undefined) return undefined;
     const wanted = audiences.length > 0 ? audiences : [this.issuer];
+    if (isOfSecret(claims)) {
+      // they name no audience: they are for this API server
+      if (!wanted.includes(this.issuer)) throw StatusError.unauthorized();
+      return { user: await this.#ofSecrets.userOf(claims, token), audiences: [this.issuer] };
+    }
     const user = await this.#userOf(claims, wanted);
     return { user, audiences: wanted.filter((audience) => claims.aud.includes(audience)) };
   }
 
-  #read(token: string): TokenClaims | undefined {
+  #read(token: string): TokenClaims | SecretClaims | undefined {
     const id = createHash('sha256').update(token).digest('base64');
     const known = this.#verified.get(id);
     if (known !== undefined) return known;
     const parts = token.split('.');
     if (parts.length !== 3 || token.length > 16_384) return undefined;
-    const claims = decodePart(parts[1]!) as TokenClaims | undefined;
-    if (claims?.iss !== this.issuer) return undefined;
-    const header = decodePart(parts[0]!) as { alg?: string } | undefined;
-    const good =
-      header?.alg === 'ES256' &&
-      verify(
-        'sha256',
-        Buffer.from(`${parts[0]}.${parts[1]}`),
-        { key: this.#key.public, dsaEncoding: 'ieee-p1363' },
-        Buffer.from(parts[2]!, 'base64url'),
-      );
-    if (!good) throw StatusError.unauthorized();
+    const claims = decodePart(parts[1]!) as TokenClaims | SecretClaims | undefined;
+    if (claims?.iss !== this.issuer && claims?.iss !== secretIssuer) return undefined;
+    if (!isSigned(this.#key, token)) throw StatusError.unauthorized();
     if (this.#verified.size >= cacheLimit) this.#verified.clear();
     this.#verified.set(id, claims);
     return claims;
@@ -217,14 +210,6 @@ export class ServiceAccountTokens {
   }
 }
 
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function decodePart(part: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString());
-  } catch {
-    return undefined;
-  }
+function isOfSecret(claims: TokenClaims | SecretClaims): claims is SecretClaims {
+  return claims.iss === secretIssuer;
 }

@@ -14,30 +14,29 @@ interface Fact {
   subjects?: AnyObject[];
 }
 
-const migrator = 'system:controller:storage-version-migrator-controller';
-
-/** Of controllers that upstream runs only where it is asked to, and that always run here. */
+/** Of controllers that upstream runs only where it is asked to, or as somebody who may do far more. */
 const more: readonly Fact[] = [
-  {
-    kind: 'ClusterRole',
-    name: migrator,
-    rules: [
-      // an apply to what is gone asks to create it, and is then a conflict
-      { verbs: ['list', 'create', 'patch'], apiGroups: ['*'], resources: ['*'] },
-      { verbs: ['get'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'] },
-      { verbs: ['patch'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions/status'] },
-      { verbs: ['update'], apiGroups: ['storagemigration.k8s.io'], resources: ['storageversionmigrations/status'] },
-    ],
-  },
-  {
-    kind: 'ClusterRoleBinding',
-    name: migrator,
-    role: `ClusterRole/${migrator}`,
-    subjects: [
-      { kind: 'ServiceAccount', name: 'storage-version-migrator-controller', namespace: 'kube-system' } as never,
-    ],
-  },
+  ...controllerRole('storage-version-migrator-controller', [
+    // an apply to what is gone asks to create it, and is then a conflict
+    { verbs: ['list', 'create', 'patch'], apiGroups: ['*'], resources: ['*'] },
+    { verbs: ['get'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'] },
+    { verbs: ['patch'], apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions/status'] },
+    { verbs: ['update'], apiGroups: ['storagemigration.k8s.io'], resources: ['storageversionmigrations/status'] },
+  ]),
+  ...controllerRole('service-account-token-controller', [
+    { verbs: ['get', 'update', 'delete'], apiGroups: [''], resources: ['secrets'] },
+    { verbs: ['get'], apiGroups: [''], resources: ['serviceaccounts'] },
+  ]),
 ];
+
+function controllerRole(account: string, rules: PolicyRule[]): Fact[] {
+  const name = `system:controller:${account}`;
+  const subject = { kind: 'ServiceAccount', name: account, namespace: 'kube-system' };
+  return [
+    { kind: 'ClusterRole', name, rules },
+    { kind: 'ClusterRoleBinding', name, role: `ClusterRole/${name}`, subjects: [subject as never] },
+  ];
+}
 
 export function bootstrapPolicy(): AnyObject[] {
   const all = [...(facts as unknown as Fact[]), ...more];
