@@ -34,6 +34,8 @@ export interface Visitor {
   request(exchange: Exchange): void;
   /** A connection that wants to become something else. The handler owns the socket. */
   upgrade(exchange: Exchange, socket: Duplex, head: Buffer): void;
+  /** Told of a connection that was to be encrypted and could not. */
+  strange?(): void;
 }
 
 const headersTimeout = 30_000;
@@ -68,7 +70,7 @@ export async function open(options: ListenOptions, visitor: Visitor): Promise<Do
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('tlsClientError', () => {});
+  server.on('tlsClientError', () => visitor.strange?.());
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());

@@ -144,6 +144,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     registry,
     clock,
     proxy: options.frontProxy,
+    metrics: counted,
     failed: (error) => options.failed(error, ''),
   });
 
@@ -220,6 +221,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
         {
           request: (exchange) => void serve(serving, exchange),
           upgrade: (exchange, socket, head) => void serveUpgrade(serving, exchange, socket, head),
+          strange: () => metrics.strangers.add(),
         },
       );
       doors.push(door);

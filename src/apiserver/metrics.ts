@@ -73,6 +73,8 @@ export interface MetricsOptions {
 
 export class Metrics {
   readonly set: MetricSet;
+  /** Connections that could not be encrypted. */
+  readonly strangers: Counter;
   readonly #total: Family<Counter>;
   readonly #durations: Family<Histogram>;
   readonly #levels: Family<Histogram>;
@@ -91,6 +93,9 @@ export class Metrics {
   constructor({ set, second, known }: MetricsOptions) {
     this.set = set;
     this.#known = known;
+    this.strangers = set
+      .counter('apiserver_tls_handshake_errors_total', 'Connections that were to be encrypted and could not')
+      .with();
     this.#total = set.counter('apiserver_request_total', 'Requests that were answered', [
       'verb',
       'dry_run',
@@ -183,6 +188,7 @@ export class Metrics {
 
   /** A long-running request began; what comes back is called when it is over. */
   longRunning(info: RequestInfo): () => void {
+    if (info.isResource && !this.#known(info)) return () => {};
     const gauge = this.#longRunning.with(...labelsOf(info, methodOf(info, plain)));
     gauge.add(1);
     return () => gauge.add(-1);
@@ -196,6 +202,7 @@ export class Metrics {
   }
 
   watchListed(info: RequestInfo, seconds: number): void {
+    if (!this.#known(info)) return;
     this.#watchLists.with(info.group, info.version, info.resource, scopeOf(info)).observe(seconds);
   }
 

@@ -24,6 +24,16 @@ export interface WebhookOutcome {
   readonly rejection?: 'calling_webhook_error' | 'apiserver_internal_error' | 'no_error';
 }
 
+/** What one validation of a policy led to, where it did not simply hold. */
+export interface PolicyOutcome {
+  readonly policy: string;
+  readonly binding: string;
+  readonly error: 'no_error' | 'compile_error' | 'invalid_error' | 'out_of_budget';
+  readonly action: 'allow' | 'deny' | 'audit' | 'warn';
+  readonly seconds: number;
+}
+
+const policyDurations = [0.000_000_5, 0.001, 0.01, 0.1, 1];
 const durations = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const prefix = 'apiserver_admission_';
 const highestCode = 600;
@@ -35,6 +45,8 @@ export class AdmissionCounts {
   readonly #requests: Family<Counter>;
   readonly #rejections: Family<Counter>;
   readonly #failedOpen: Family<Counter>;
+  readonly #checks: Family<Counter>;
+  readonly #checkDurations: Family<Histogram>;
 
   constructor(metrics: MetricSet) {
     const how = ['type', 'operation'];
@@ -51,6 +63,15 @@ export class AdmissionCounts {
       'error_type',
       'rejection_code',
     ]);
+    const checked = ['policy', 'policy_binding', 'error_type', 'enforcement_action'];
+    const check = 'apiserver_validating_admission_policy_check';
+    this.#checks = metrics.counter(`${check}_total`, 'Validations of policies that did not hold', checked);
+    this.#checkDurations = metrics.histogram(
+      `${check}_duration_seconds`,
+      'Time of these validations',
+      checked,
+      policyDurations,
+    );
     this.#failedOpen = counter('fail_open_count', 'Times that a webhook did not answer and was ignored', []);
   }
 
@@ -75,6 +96,11 @@ export class AdmissionCounts {
     this.#requests.with(name, type, operation, shownCode, rejected).add();
     this.#webhooks.with(name, type, operation, rejected).observe(seconds);
     if (rejection !== undefined) this.#rejections.with(name, type, operation, rejection, shownCode).add();
+  }
+
+  policy({ policy, binding, error, action, seconds }: PolicyOutcome): void {
+    this.#checks.with(policy, binding, error, action).add();
+    this.#checkDurations.with(policy, binding, error, action).observe(seconds);
   }
 
   failedOpen(name: string, mutating: boolean): void {

@@ -67,7 +67,7 @@ export function admissionSteps(means: AdmissionMeans): AdmissionStep[] {
     policyExpressions,
     mutatingPolicies(),
     mutatingWebhooks(means),
-    validatingPolicies(),
+    validatingPolicies(means.counts),
     validatingWebhooks(means),
     // the last, so that nothing is counted that is refused
     resourceQuota(),

@@ -4,7 +4,16 @@
  * decided before; what the others answer is theirs.
  */
 import type { APIService, APIServiceCondition } from '../../api/index.ts';
-import { type Clock, equalJson, formatTime, StatusError, type Timer } from '../../machinery/index.ts';
+import {
+  type Clock,
+  type Counter,
+  equalJson,
+  type Family,
+  formatTime,
+  type MetricSet,
+  StatusError,
+  type Timer,
+} from '../../machinery/index.ts';
 import type { CacheEvent, ResourceCache } from '../cache/index.ts';
 import type { Exchange } from '../exchange.ts';
 import { firstCode, join, pour, type Upgrade } from '../nodeproxy.ts';
@@ -23,6 +32,7 @@ export interface AggregationOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly proxy: FrontProxy | undefined;
+  readonly metrics: MetricSet;
   failed(error: unknown): void;
 }
 
@@ -46,9 +56,20 @@ export class Aggregation {
   /** By `group/version`. */
   readonly #remotes = new Map<string, Known>();
   readonly #stop: () => void;
+  /** Times that one could not be reached any more. */
+  readonly #lost: Family<Counter>;
   #closed = false;
 
   constructor(options: AggregationOptions, resource: ServedResource, cache: ResourceCache) {
+    const { metrics } = options;
+    const unavailable = 'aggregator_unavailable_apiservice';
+    this.#lost = metrics.counter(`${unavailable}_total`, 'Times that an APIService became unavailable', [
+      'name',
+      'reason',
+    ]);
+    metrics.read(unavailable, 'gauge', 'Whether an APIService is unavailable', ['name'], () =>
+      Array.from(this.#remotes, ([key, { available }]) => [[nameOf(key)], available ? 0 : 1] as const),
+    );
     this.#options = options;
     this.#resource = resource;
     this.#cache = cache;
@@ -117,7 +138,9 @@ export class Aggregation {
     try {
       const { condition, resources } = await lookAt(registry, known.remote);
       if (this.#closed || this.#remotes.get(key) !== known) return;
+      const wasAvailable = known.available;
       known.available = condition.status === 'True';
+      if (wasAvailable && !known.available) this.#lost.with(nameOf(key), condition.reason ?? '').add();
       known.failures = known.available ? 0 : known.failures + 1;
       this.#publish(known, resources ?? registry.resources.remote.get(key)?.resources ?? []);
       await this.#tell(known, { type: 'Available', ...condition });
@@ -228,6 +251,12 @@ function passedOn(exchange: Exchange): Record<string, string | string[]> {
 
 function keyOf({ spec }: APIService): string {
   return `${spec.group ?? ''}/${spec.version ?? ''}`;
+}
+
+/** `v1.example.com` */
+function nameOf(key: string): string {
+  const [group, version] = key.split('/');
+  return `${version}.${group}`;
 }
 
 /** Resolves once what is served here has its APIServices. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { parseExposition, valueOf } from '../../../machinery/testkit/exposition.ts';
 import { type Answered, configMap, type Door, openDoor } from '../../testkit/index.ts';
 import { startResponder } from '../testkit/index.ts';
 
@@ -78,6 +79,15 @@ describe('validating admission policies', () => {
     await under({ ...spec, failurePolicy: 'Ignore' }, {}, async () => {
       assert.equal((await create({ a: '1' })).status, 201);
     });
+    const told = parseExposition((await door.ask('GET', '/metrics')).text);
+    const checks = (error_type: string, enforcement_action: string) =>
+      valueOf(told, 'apiserver_validating_admission_policy_check_total', {
+        policy: 'p',
+        policy_binding: 'p',
+        error_type,
+        enforcement_action,
+      });
+    assert.deepEqual([checks('invalid_error', 'deny'), checks('invalid_error', 'allow')], [1, 1]);
   });
 
   test('variables build on one another, the namespace and the request are known', () =>

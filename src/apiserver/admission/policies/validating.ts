@@ -20,6 +20,7 @@ import {
 import { forbidden } from '../lookup.ts';
 import { type Binding, type BoundPolicy, BoundPolicies, namespaceObject, paramsOf, type Policy } from './bound.ts';
 import { compiledPolicy } from './compiled.ts';
+import type { AdmissionCounts } from '../counts.ts';
 
 const longestAnnotation = 10 * 1024;
 const longestMessage = 5 * 1024;
@@ -31,9 +32,12 @@ interface Failure {
   readonly reason: string;
   /** Which validation of the policy. */
   readonly index: number;
+  /** Absent: it was evaluated, and does not hold. */
+  readonly error?: ExpressionError;
+  readonly seconds: number;
 }
 
-export function validatingPolicies(): AdmissionStep {
+export function validatingPolicies(counts: AdmissionCounts): AdmissionStep {
   const bound = new BoundPolicies('validating');
   return {
     name: 'ValidatingAdmissionPolicy',
@@ -41,15 +45,19 @@ export function validatingPolicies(): AdmissionStep {
     validate(request) {
       const list = bound.of(request.registry);
       if (list instanceof Promise)
-        return list.then((filled) => (isExempt(request) ? undefined : applyAll(request, filled)));
-      if (list.length > 0 && !isExempt(request)) return applyAll(request, list);
+        return list.then((filled) => (isExempt(request) ? undefined : applyAll(request, filled, counts)));
+      if (list.length > 0 && !isExempt(request)) return applyAll(request, list, counts);
     },
   };
 }
 
-async function applyAll(request: AdmissionRequest, list: readonly BoundPolicy[]): Promise<void> {
+async function applyAll(
+  request: AdmissionRequest,
+  list: readonly BoundPolicy[],
+  counts: AdmissionCounts,
+): Promise<void> {
   const denied: Failure[] = [];
-  for (const one of list) denied.push(...(await applyOne(request, one)));
+  for (const one of list) denied.push(...(await applyOne(request, one, counts)));
   if (denied.length > 0) throw refusal(request, denied[0]!);
 }
 
@@ -63,11 +71,16 @@ function refusal(request: AdmissionRequest, { policy, binding, message, reason }
 }
 
 /** What of a policy's bindings refuses the request. */
-async function applyOne(request: AdmissionRequest, { policy, criteria, bindings }: BoundPolicy): Promise<Failure[]> {
+async function applyOne(
+  request: AdmissionRequest,
+  { policy, criteria, bindings }: BoundPolicy,
+  counts: AdmissionCounts,
+): Promise<Failure[]> {
   const denied: Failure[] = [];
   const misconfigured = (error: unknown, binding?: Binding): void => {
     const message = `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${(error as Error).message}`;
-    if (policy.spec.failurePolicy !== 'Ignore') denied.push({ policy, binding, message, reason: '', index: 0 });
+    if (policy.spec.failurePolicy !== 'Ignore')
+      denied.push({ policy, binding, message, reason: '', index: 0, seconds: 0 });
   };
   const annotations = new Map<string, Set<string>>();
   try {
@@ -81,7 +94,7 @@ async function applyOne(request: AdmissionRequest, { policy, criteria, bindings 
         const namespace = await namespaceObject(request);
         for (const one of params)
           for (const failure of check(request, served, seen, policy, binding, one, namespace, annotations))
-            if (act(request, failure)) denied.push(failure);
+            if (act(request, failure, counts)) denied.push(failure);
       } catch (error) {
         misconfigured(error, binding);
       }
@@ -95,9 +108,19 @@ async function applyOne(request: AdmissionRequest, { policy, criteria, bindings 
 }
 
 /** Whether it refuses. */
-function act({ call }: AdmissionRequest, { policy, binding, message, index }: Failure): boolean {
+function act({ call }: AdmissionRequest, failure: Failure, counts: AdmissionCounts): boolean {
+  const { policy, binding, message, index, seconds } = failure;
+  const [policyName, bindingName] = [policy.metadata.name!, binding!.metadata.name!];
+  const error = errorTypeOf(failure);
+  const count = (action: 'allow' | 'deny' | 'audit' | 'warn') =>
+    counts.policy({ policy: policyName, binding: bindingName, error, action, seconds });
+  if (failure.error !== undefined && policy.spec.failurePolicy === 'Ignore') {
+    count('allow');
+    return false;
+  }
   const actions: readonly string[] = binding!.spec.validationActions ?? [];
-  const [policyName, bindingName] = [policy.metadata.name, binding!.metadata.name];
+  for (const action of ['Deny', 'Audit', 'Warn'] as const)
+    if (actions.includes(action)) count(action.toLowerCase() as 'deny');
   if (actions.includes('Warn'))
     call.warn(
       `Validation failed for ValidatingAdmissionPolicy '${policyName}' with binding '${bindingName}': ${message}`,
@@ -110,6 +133,12 @@ function act({ call }: AdmissionRequest, { policy, binding, message, index }: Fa
       ]),
     );
   return actions.includes('Deny');
+}
+
+function errorTypeOf({ error }: Failure) {
+  if (error === undefined) return 'no_error';
+  if (error.message.startsWith('compilation error')) return 'compile_error';
+  return error.message.includes('cost budget') ? 'out_of_budget' : 'invalid_error';
 }
 
 type Validation = { expression: string; message?: string; messageExpression?: string; reason?: string };
@@ -126,12 +155,16 @@ function* check(
   annotations: Map<string, Set<string>>,
 ): Generator<Failure> {
   const { conditions, variables, environment } = compiledPolicy(policy);
-  const ignores = policy.spec.failurePolicy === 'Ignore';
-  const failure = (message: string, index = 0, reason = ''): Failure => ({ policy, binding, message, index, reason });
+  const { clock } = request.registry;
+  let began = clock.monotonic();
+  const failure = (message: string, index = 0, reason = '', error?: ExpressionError): Failure => {
+    const seconds = (clock.monotonic() - began) / 1000;
+    return { policy, binding, message, index, reason, seconds, ...(error && { error }) };
+  };
   const bare = bindingsOf(request, served, seen, { params, namespace });
   const chosen = conditionsHold(conditions, bare, { left: matchConditionsBudget });
   if (chosen.error !== undefined) {
-    if (!ignores) yield failure(chosen.error);
+    yield failure(chosen.error, 0, '', new ExpressionError(chosen.error));
     return;
   }
   if (!chosen.matches) return;
@@ -142,11 +175,12 @@ function* check(
     auditAnnotations?: { key: string; valueExpression: string }[];
   };
   for (const [index, validation] of validations.entries()) {
+    began = clock.monotonic();
     try {
       if (evaluate(compiledOf(validation.expression, environment, boolType), bindings, budget) === true) continue;
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      if (!ignores) yield failure(error.message, index);
+      yield failure(error.message, index, '', error);
       continue;
     }
     const said = validation.messageExpression
@@ -156,13 +190,14 @@ function* check(
     yield failure(message, index, validation.reason);
   }
   for (const { key, valueExpression } of auditAnnotations) {
+    began = clock.monotonic();
     try {
       const value = evaluate(compiledOf(valueExpression, environment, stringType, nullType), bindings, budget);
       const text = typeof value === 'string' ? value.trim().slice(0, longestAnnotation) : '';
       if (text !== '') annotations.set(key, (annotations.get(key) ?? new Set<string>()).add(text));
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      if (!ignores) yield failure(error.message);
+      yield failure(error.message, 0, '', error);
     }
   }
 }
