@@ -128,6 +128,13 @@ describe('server-side apply', () => {
     ]);
   });
 
+  test('takes the last annotation away, and not the name with it', () => {
+    const live = apply(undefined, 'a', { replicas: 1 }, { metadata: { annotations: { x: 'y' } } });
+    const result = apply(live, 'a', { replicas: 1 });
+    assert.equal(result.metadata.name, 'w');
+    assert.equal(result.metadata.annotations, undefined);
+  });
+
   test('keeps a container that its emptied field was in', () => {
     const live = apply(undefined, 'a', { nested: { a: '1', deep: { c: '1' } } });
     assert.deepEqual(apply(live, 'a', { nested: { a: '1' } })['spec'], { nested: { a: '1' } });

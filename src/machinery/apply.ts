@@ -61,11 +61,13 @@ export function applyPatch(apply: Apply): AnyObject {
   const bare: AnyObject = { ...live, metadata };
   const before = readManagers(managedFields) ?? [];
   const managers = before.length === 0 && apply.live !== undefined ? firstManagers(plan, apply, bare) : before;
-  const set = ownSet(plan, apply);
+  const said = fieldsSaid(plan, apply);
+  const set = differenceFields(said, unownedFields);
   const self = { manager, operation: 'Apply', apiVersion, subresource: apply.subresource ?? '' } as const;
   const last = managers.find((entry) => sameManager(entry, self));
   const others = managers.filter((entry) => entry !== last);
-  const claimed = others.reduce((all, entry) => unionFields(all, entry.fields), set);
+  // with those that nobody owns: metadata that names the object is not taken out with the last annotation
+  const claimed = others.reduce((all, entry) => unionFields(all, entry.fields), said);
   let merged = mergeFields(plan, bare, applied) as AnyObject;
   if (last !== undefined) merged = prune(plan, merged, last.fields, claimed) as AnyObject;
   const after = settle(plan, apply, bare, merged, others);
@@ -106,8 +108,8 @@ function firstManagers(plan: MergePlan, { schema, apiVersion, time }: Apply, liv
   return afterUpdate([], compareFields(plan, zeroOf(schema), live), self);
 }
 
-function ownSet(plan: MergePlan, { applied, resetFields }: Apply): FieldsV1 {
-  const set = differenceFields(fieldsOf(plan, applied), unownedFields);
+function fieldsSaid(plan: MergePlan, { applied, resetFields }: Apply): FieldsV1 {
+  const set = fieldsOf(plan, applied);
   return resetFields === undefined ? set : excludeFields(set, resetFields);
 }
 
