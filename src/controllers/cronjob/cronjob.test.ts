@@ -96,3 +96,11 @@ test('that far too many starts were missed is told, and the last one is made up 
     );
   }
 });
+
+test('a time that never comes is told', async () => {
+  await using cluster = await start({ schedule: '59 23 31 2 *' });
+  const told = await cluster.eventually(async () =>
+    (await cluster.client.list(events)).items.find(({ reason }) => reason === 'InvalidSchedule'),
+  );
+  assert.match(told.message!, /59 23 31 2 \*/);
+});

@@ -50,6 +50,8 @@ export const cronJobController: Controller<CronJob> = {
       );
       return;
     }
+    if (due === undefined && next === undefined)
+      events.event(cron, 'Warning', 'InvalidSchedule', `invalid schedule: ${cron.spec.schedule} : it never comes`);
     if (due !== undefined && (await mayStart(before, due, context))) await start(before, due, context);
     return next === undefined ? {} : { requeueAfter: Math.max(0, next - now) + 100 };
   },

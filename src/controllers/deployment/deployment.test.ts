@@ -78,6 +78,8 @@ test('going back to an earlier template uses its set again, as a new revision', 
       [3, 'web:1', 3],
     ],
   );
+  const histories = sets.map(({ metadata }) => metadata.annotations!['deployment.kubernetes.io/revision-history']);
+  assert.deepEqual(histories, [undefined, '1'], 'what it was before is kept');
 });
 
 test('recreate ends every old pod before the first new one', async () => {

@@ -7,6 +7,7 @@ import {
   copiedAnnotations,
   countAnnotations,
   replicaSetFor,
+  revisedAnnotations,
   revisionAnnotation,
   revisionOf,
   sameTemplate,
@@ -113,7 +114,7 @@ async function currentSet(
     const annotations = {
       ...known.metadata.annotations,
       ...copiedAnnotations(deployment),
-      [revisionAnnotation]: String(revision),
+      ...revisedAnnotations(known, revision),
     };
     await setRevision(deployment, revision, context);
     const minReadySeconds = deployment.spec.minReadySeconds;

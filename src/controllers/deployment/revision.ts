@@ -8,12 +8,15 @@ export const hashLabel = 'pod-template-hash';
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';
 export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';
+const historyAnnotation = 'deployment.kubernetes.io/revision-history';
+/** Characters that the history may have. */
+const historyLimit = 2000;
 const notCopied = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   revisionAnnotation,
   desiredAnnotation,
   maxAnnotation,
-  'deployment.kubernetes.io/revision-history',
+  historyAnnotation,
   'deprecated.deployment.rollback.to',
 ]);
 
@@ -21,6 +24,16 @@ const notCopied = new Set([
 export function revisionOf({ metadata }: { metadata: ReplicaSet['metadata'] }): bigint {
   const text = metadata.annotations?.[revisionAnnotation] ?? '';
   return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+}
+
+/** With what a set that is used again was before: the oldest go when there are too many. */
+export function revisedAnnotations(set: ReplicaSet, revision: bigint): Record<string, string> {
+  const { [revisionAnnotation]: before, [historyAnnotation]: history = '' } = set.metadata.annotations ?? {};
+  const now = { [revisionAnnotation]: String(revision) };
+  if (before === undefined || revisionOf(set) >= revision) return now;
+  const revisions = history === '' ? [before] : [...history.split(','), before];
+  while (revisions.length > 1 && revisions.join(',').length > historyLimit) revisions.shift();
+  return { ...now, [historyAnnotation]: revisions.join(',') };
 }
 
 /** The same template, whatever its hash label says. */

@@ -78,6 +78,7 @@ async function setTaints(node: Node, { client, clock, lister, events }: Reconcil
   if (taints === undefined) return;
   await client.update<Node>(nodes, { ...node, spec: { ...node.spec, taints } });
   const { status } = readyOf(node) ?? {};
-  if (status === 'True') return;
+  // one that never said anything has not become so
+  if (status === undefined || status === 'True') return;
   events.event(node, 'Normal', 'NodeNotReady', `Node ${node.metadata.name} status is now: NodeNotReady`);
 }
