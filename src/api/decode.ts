@@ -8,8 +8,12 @@ import { definition } from './definitions.ts';
 
 /** `message` is Go's, to be put behind `… cannot be handled as a Pod: `; the answer is 400 BadRequest. */
 export class DecodeError extends Error {
-  constructor(message: string) {
+  /** In the words that Go has for values that are not read from text: `cannot restore map from string`. */
+  readonly converting: string;
+
+  constructor(message: string, converting = message) {
     super(message);
+    this.converting = converting;
     this.name = 'DecodeError';
   }
 }
@@ -271,7 +275,22 @@ function mismatch(value: unknown, at: At, type: string): never {
   const names = at.path.filter((step) => typeof step === 'string' && step[0] !== '\0');
   const place =
     names.length === 0 ? `value of type ${type}` : `struct field ${at.struct}.${names.join('.')} of type ${type}`;
-  throw new DecodeError(`json: cannot unmarshal ${jsonType(value, type)} into Go ${place}`);
+  throw new DecodeError(`json: cannot unmarshal ${jsonType(value, type)} into Go ${place}`, converting(value, type));
+}
+
+function converting(value: unknown, type: string): string {
+  const from = goKind(value);
+  if (type.startsWith('map[')) return `cannot restore map from ${from}`;
+  if (type.startsWith('[]')) return `cannot restore slice from ${from}`;
+  if (!/^(string|bool|u?int\d*|float\d*)$/.test(type)) return `cannot restore struct from: ${from}`;
+  return typeof value === 'number' ? `cannot convert ${from} to ${type}` : `unrecognized type: ${type}`;
+}
+
+function goKind(value: unknown): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'string') return 'string';
+  return Array.isArray(value) ? 'slice' : 'map';
 }
 
 function jsonType(value: unknown, into: string): string {

@@ -79,6 +79,8 @@ export interface ApiserverOptions extends ServiceRanges {
   anonymous?(path: string): boolean;
   /** Who is asked whether somebody may, in order; absent: Node, then RBAC. The same array is the same chain. */
   authorizers?(): readonly ConfiguredAuthorizer[];
+  /** Admission steps to leave out, by name. */
+  readonly disabledAdmission?: readonly string[];
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -123,7 +125,11 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     store,
     caches,
     resources,
-    admission: admissionOf(admissionSteps({ webhooks, counts }), counts, clock),
+    admission: admissionOf(
+      admissionSteps({ webhooks, counts }).filter(({ name }) => !options.disabledAdmission?.includes(name)),
+      counts,
+      clock,
+    ),
     services,
     clock,
     random,

@@ -37,7 +37,7 @@ describe('the authorization matrix', () => {
 
   before(async () => {
     door = await openDoor();
-    await defaultAccount(door);
+    for (const namespace of ['default', 'kube-system']) await defaultAccount(door, namespace);
     people = await peopleOf(door, agents);
     await door.ask('POST', '/api/v1/namespaces/kube-system/secrets', {
       body: { metadata: { name: 's' }, stringData: { s: secret } },

@@ -56,9 +56,25 @@ describe('what the server publishes', () => {
     }
   });
 
-  test('OpenAPI v2 in a binary form that is not made gets 406', async () => {
-    const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  test('OpenAPI v2 in a form that is not made gets 406', async () => {
+    const accept = 'application/cbor';
     assert.equal((await door.ask('GET', '/openapi/v2', { headers: { accept } })).status, 406);
+  });
+
+  test('OpenAPI v2 comes as protobuf to those who ask for that, as Go clients do', async () => {
+    const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+    const { status, headers, text } = await door.ask('GET', '/openapi/v2', { headers: { accept } });
+    assert.equal(status, 200);
+    assert.equal(headers['content-type'], 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
+    assert.match(text, /^\n.2\.0/, 'field 1 of the document is the version');
+    assert.match(text, /io\.k8s\.api\.core\.v1\.PodSpec/);
+  });
+
+  test('discovery tells which version a resource is stored in, as upstream hashes it', async () => {
+    const { resources } = (await door.ask('GET', '/api/v1')).body;
+    const hashOf = (name: string) => resources.find((one: any) => one.name === name).storageVersionHash;
+    assert.equal(hashOf('configmaps'), 'qFsyl6wFWjQ=');
+    assert.equal(hashOf('bindings'), undefined);
   });
 
   test('lists and objects come as tables, with the columns of their kind', async () => {
@@ -69,6 +85,13 @@ describe('what the server publishes', () => {
     assert.deepEqual(columns.slice(0, 5), ['Name', 'Ready', 'Status', 'Restarts', 'Age']);
     assert.deepEqual(body.rows[0].cells.slice(0, 4), ['shown', '0/1', 'Pending', '0']);
     assert.equal(body.rows[0].object.kind, 'PartialObjectMetadata');
+  });
+
+  test('JSON has a line for each field for those who ask, and for programs that show it to people', async () => {
+    const curl = { 'user-agent': 'curl/8.0' };
+    assert.match((await door.ask('GET', '/api/v1/namespaces/default', { headers: curl })).text, /^\{\n {2}"kind"/);
+    assert.match((await door.ask('GET', '/version?pretty=true')).text, /\n {2}"major": "1"/);
+    assert.match((await door.ask('GET', '/version?pretty=false', { headers: curl })).text, /"major":"1"/);
   });
 
   test('metadata alone and YAML are given to those who ask for them', async () => {

@@ -36,6 +36,14 @@ const text = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Opti
 const timesLimit = 1000;
 const fairnessPages = '/debug/api_priority_and_fairness/';
 
+const openapiProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+/** With the older name, which clients still ask for. */
+const openapiProtobuf = /^application\/com\.github\.proto-openapi\.spec\.v2[.@]v1\.0\+protobuf(;|$)/;
+
+function acceptsJson(accept: string): boolean {
+  return accept === '' || accept.split(',').some((part) => /\*\/\*|application\/(\*|json)/.test(part));
+}
+
 export class Paths {
   readonly #options: PathsOptions;
 
@@ -60,7 +68,7 @@ export class Paths {
       send(exchange, replyOf(200, { times: this.#times(exchange.query.getAll('revision')) }), []);
       return 200;
     }
-    if (path === '/openapi/v2') return this.#document(exchange, this.#options.openapi.v2());
+    if (path === '/openapi/v2') return this.#openapi2(exchange);
     if (path.startsWith('/openapi/v3/')) return this.#openapi(exchange, path.slice('/openapi/v3/'.length));
     if ((path === '/api' || path === '/apis') && wantsAggregated(exchange))
       return this.#aggregated(exchange, path === '/api');
@@ -146,19 +154,27 @@ export class Paths {
   #openapi(exchange: Exchange, path: string): Promise<number> {
     const document = this.#options.openapi.v3(path);
     if (document === undefined) throw StatusError.noSuchPath();
-    return this.#document(exchange, document);
+    return this.#document(exchange, document, 'application/json');
   }
 
-  async #document(exchange: Exchange, document: Document): Promise<number> {
+  /** Go clients ask for protobuf only. */
+  #openapi2(exchange: Exchange): Promise<number> {
+    const { openapi } = this.#options;
     const accept = header(exchange.headers, 'accept') ?? '';
-    const json = accept === '' || accept.split(',').some((part) => /\*\/\*|application\/(\*|json)/.test(part));
-    if (!json) throw StatusError.notAcceptable('only the following media types are accepted: application/json');
+    return !acceptsJson(accept) && accept.split(',').some((part) => openapiProtobuf.test(part.trim()))
+      ? this.#document(exchange, openapi.v2('protobuf'), openapiProtobufType)
+      : this.#document(exchange, openapi.v2('json'), 'application/json');
+  }
+
+  async #document(exchange: Exchange, document: Document, type: string): Promise<number> {
+    if (type === 'application/json' && !acceptsJson(header(exchange.headers, 'accept') ?? ''))
+      throw StatusError.notAcceptable('only the following media types are accepted: application/json');
     const etag = `"${document.tag}"`;
     if (header(exchange.headers, 'if-none-match') === etag) {
       exchange.reply(304, { ETag: etag }, Buffer.alloc(0));
       return 304;
     }
-    exchange.reply(200, { 'Content-Type': 'application/json', ETag: etag, Vary: 'Accept' }, await document.body);
+    exchange.reply(200, { 'Content-Type': type, ETag: etag, Vary: 'Accept' }, await document.body);
     return 200;
   }
 

@@ -159,11 +159,30 @@ export function statusReply(error: StatusError): Reply {
   return wait === undefined ? reply : { ...reply, headers: { ...reply.headers, 'Retry-After': String(wait) } };
 }
 
-export function send(exchange: Exchange, { code, headers, body }: Reply, warnings: readonly string[]): void {
+export function send(exchange: Exchange, reply: Reply, warnings: readonly string[]): void {
+  const { code, headers, body } = wantsPretty(exchange) ? pretty(reply) : reply;
   if (warnings.length === 0) return exchange.reply(code, headers, body);
   const told = warnings.map((text) => `299 - ${JSON.stringify(text.slice(0, 1000))}`).join(', ');
   // header values are latin-1: what is not is shown as a question mark
   exchange.reply(code, { ...headers, Warning: told.replaceAll(/[^\u0020-\u00ff]/g, '?').slice(0, 16_000) }, body);
+}
+
+/** People read what these show. */
+const shownToPeople = /^(curl|Wget|Mozilla\/5\.0)/;
+
+function wantsPretty({ query, headers }: Exchange): boolean {
+  const asked = query.get('pretty');
+  if (asked) return /^(1|t|true)$/i.test(asked);
+  const agent = headers['user-agent'];
+  return typeof agent === 'string' && shownToPeople.test(agent);
+}
+
+/** JSON with a line for each field. What is sent in pieces stays as it is: nobody reads that, and others would wait. */
+function pretty(reply: Reply): Reply {
+  const { headers, body } = reply;
+  if (!Buffer.isBuffer(body) || headers['Content-Type'] !== jsonHeaders['Content-Type'] || body.length === 0)
+    return reply;
+  return { ...reply, body: Buffer.from(JSON.stringify(JSON.parse(String(body)), undefined, 2)) };
 }
 
 export function success(): Status {

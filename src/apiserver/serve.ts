@@ -7,6 +7,7 @@ import { AuditedExchange } from './audit/exchange.ts';
 import type { Audit } from './audit/index.ts';
 import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, type Passed, require } from './chain.ts';
+import { UnreadableJson } from './text.ts';
 import type { Exchange } from './exchange.ts';
 import { type Fairness, type Place as Seat, TooManyRequests } from './fairness/index.ts';
 import { isLongRunning, type Manner, type Metrics, plain } from './metrics.ts';
@@ -197,22 +198,35 @@ async function readCall(
   user: User,
   warnings: string[],
 ): Promise<ResourceCall> {
+  const { resources } = serving.verbs.registry;
   // its method, body and query are the target's
   if (info.subresource === 'proxy' && info.group === '')
-    return callOf(serving.verbs.registry.resources, { info, user, options: {}, userAgent: '', warn: () => {} });
+    return callOf(resources, { info, user, options: {}, userAgent: '', warn: () => {} });
   const contentType = header(exchange.headers, 'content-type');
   const { method } = exchange;
   const isPatch = method === 'PATCH';
   const patchType = isPatch ? patchTypeOf(contentType) : undefined;
   const hasBody = isPatch || method === 'POST' || method === 'PUT' || method === 'DELETE';
+  const read = (bytes: Buffer) => {
+    try {
+      return parseBody(bytes, contentType, isPatch);
+    } catch (error) {
+      const served = resources.find(info.group, info.version, info.resource);
+      if (!(error instanceof UnreadableJson) || isPatch || served === undefined) throw error;
+      const what = served.kind.subresources[info.subresource]?.kind.kind ?? served.kind.kind;
+      throw StatusError.badRequest(
+        `the object provided is unrecognized (must be of type ${what}): couldn't get version/kind; json parse error: ${error.problem}`,
+      );
+    }
+  };
   const bytes = hasBody && !conversations.has(info.subresource) ? await exchange.body(bodyLimit) : undefined;
-  const body = bytes && parseBody(bytes, contentType, isPatch);
+  const body = bytes && read(bytes);
   if (isPatch && body === undefined) throw StatusError.badRequest('a patch needs a body');
   const options = optionsFromQuery(exchange.query);
   if (method === 'DELETE' && isObject(body)) takeDeleteOptions(options, body);
   const writes =
     bytes !== undefined && method !== 'DELETE' && options.fieldValidation !== 'Ignore' && bytes[0] === 0x7b;
-  return callOf(serving.verbs.registry.resources, {
+  return callOf(resources, {
     info,
     user,
     options,

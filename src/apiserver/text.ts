@@ -8,12 +8,23 @@ import { isObject, StatusError } from '../machinery/index.ts';
 const depthLimit = 1000;
 const yamlOptions: LoadOptions = { maxAliases: 100 };
 
+/** Not JSON at all; who knows what was expected says so with it. */
+export class UnreadableJson extends StatusError {
+  readonly problem: string;
+
+  constructor(problem: string) {
+    super('BadRequest', `the body is not valid JSON: ${problem}`);
+    this.name = 'UnreadableJson';
+    this.problem = problem;
+  }
+}
+
 export function jsonOf(text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw StatusError.badRequest(`the body is not valid JSON: ${(error as Error).message}`);
+    throw new UnreadableJson((error as Error).message);
   }
   // the name can be written with escapes, too
   return checked(value, Infinity, text.includes('__proto__') || text.includes('\\u00'));

@@ -37,6 +37,8 @@ describe('verbs over HTTPS', () => {
     const stale = await door.ask('PUT', `${configMaps}/life`, { body: { ...made, data: { x: '3' } } });
     assert.deepEqual([stale.status, stale.body.reason], [409, 'Conflict']);
     assert.deepEqual((await door.ask('GET', `${configMaps}/life`)).body.data, { x: '2' });
+    const whatever = { ...made, data: { x: '4' }, metadata: { ...made.metadata, resourceVersion: '0' } };
+    assert.equal((await door.ask('PUT', `${configMaps}/life`, { body: whatever })).status, 200, 'at any revision');
     const gone = await door.ask('DELETE', `${configMaps}/life`);
     assert.deepEqual(gone.body.details, { name: 'life', kind: 'configmaps', uid: made.metadata.uid });
     assert.equal((await door.ask('GET', `${configMaps}/life`)).status, 404);

@@ -11,7 +11,7 @@ const anywhere = new Set(['authorization.k8s.io']);
 export const namespaceLifecycle: AdmissionStep = {
   name: 'NamespaceLifecycle',
   operations: ['CREATE', 'DELETE'],
-  async validate({ registry, call, operation }) {
+  async admit({ registry, call, operation }) {
     const { kind } = call.served;
     if (operation === 'DELETE') {
       if (kind.group === '' && kind.resource === 'namespaces' && immortal.has(call.name))

@@ -8,10 +8,11 @@ const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', resource: '
 export const priority: AdmissionStep = {
   name: 'Priority',
   resources: ['/pods'],
-  operations: ['CREATE'],
-  async admit({ registry, call, object }) {
+  operations: ['CREATE', 'UPDATE'],
+  async admit({ registry, call, object, old, operation }) {
     if (call.subresource !== '') return;
     const { spec, metadata } = object!;
+    if (operation === 'UPDATE') return keep(spec, old!.spec);
     let chosen: AnyObject | undefined;
     if (spec.priorityClassName) {
       chosen = await lookup(registry, priorityClasses, '', spec.priorityClassName);
@@ -37,3 +38,9 @@ export const priority: AdmissionStep = {
     spec.preemptionPolicy ??= chosen?.preemptionPolicy ?? 'PreemptLowerPriority';
   },
 };
+
+/** What was computed, and is not said by who replaces the pod, stays. */
+function keep(spec: AnyObject['spec'], old: AnyObject['spec']): void {
+  spec.priority ??= old.priority;
+  spec.preemptionPolicy ??= old.preemptionPolicy;
+}

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { namespaces, type Pod, pods, serviceAccounts } from '../../api/index.ts';
+import { startCluster, type VirtualClock } from '../../testing/index.ts';
 import { type Door, openDoor } from '../testkit/index.ts';
 
-const pods = '/api/v1/namespaces/default/pods';
+const path = '/api/v1/namespaces/default/pods';
 
 describe('the service account of a pod', () => {
   let door: Door;
@@ -20,7 +22,7 @@ describe('the service account of a pod', () => {
   after(() => door[Symbol.asyncDispose]());
 
   const create = (name: string, spec: object, annotations: object = {}) =>
-    door.ask('POST', pods, {
+    door.ask('POST', path, {
       body: { metadata: { name, annotations }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } },
     });
 
@@ -62,4 +64,37 @@ describe('the service account of a pod', () => {
     assert.match(secret.body.message, /a mirror pod may not reference secrets/);
     assert.equal((await create('h', { nodeName: 'n' }, mirror)).status, 201);
   });
+});
+
+test('the first pod of a namespace waits for the account that every namespace is given', async () => {
+  await using cluster = await startCluster({ controllers: false, scheduler: false });
+  const { client, clock } = cluster;
+  await client.create(namespaces, { metadata: { name: 'fresh' }, spec: {} });
+  const made = client.create(pods, {
+    metadata: { name: 'first', namespace: 'fresh' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  });
+  await (clock as VirtualClock).advance(300);
+  await client.create(serviceAccounts, { metadata: { name: 'default', namespace: 'fresh' } });
+  await (clock as VirtualClock).advance(300);
+  assert.equal((await made).spec!.serviceAccountName, 'default');
+});
+
+test('a pod where there is no namespace is refused for that', async () => {
+  await using cluster = await startCluster({ controllers: false, scheduler: false });
+  const made = cluster.client.create(pods, {
+    metadata: { name: 'first', namespace: 'nowhere' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  });
+  await assert.rejects(made, /namespaces "nowhere" not found/);
+});
+
+test('who replaces a pod need not say its priority', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  const { client } = cluster;
+  const body = { metadata: { name: 'p', namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  const made = await cluster.eventually(() => client.create<Pod>(pods, body));
+  const { priority: _, preemptionPolicy: __, ...spec } = made.spec!;
+  const replaced = await client.update<Pod>(pods, { ...made, spec });
+  assert.equal(replaced.spec!.priority, 0);
 });

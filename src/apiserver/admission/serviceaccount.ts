@@ -1,6 +1,6 @@
 import { type AnyObject, StatusError } from '../../machinery/index.ts';
 import { referencesOf } from '../authz/node/references.ts';
-import type { AdmissionRequest, AdmissionStep } from '../registry/context.ts';
+import type { AdmissionRequest, AdmissionStep, Registry } from '../registry/context.ts';
 import { forbidden, lookup } from './lookup.ts';
 
 const serviceAccounts = { group: '', version: 'v1', resource: 'serviceaccounts' };
@@ -19,7 +19,7 @@ export const serviceAccount: AdmissionStep = {
     if (pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return;
     spec.serviceAccountName ||= 'default';
     spec.serviceAccount = spec.serviceAccountName;
-    const account = await lookup(registry, serviceAccounts, call.namespace, spec.serviceAccountName);
+    const account = await accountOf(registry, call.namespace, spec.serviceAccountName);
     if (account === undefined)
       throw StatusError.forbidden(
         call.served.kind,
@@ -39,6 +39,15 @@ export const serviceAccount: AdmissionStep = {
     return isMirror ? checkMirror(request) : checkSecrets(request);
   },
 };
+
+/** A namespace's first pod may come before the account that every namespace is given: a controller makes it, and is waited for. */
+async function accountOf(registry: Registry, namespace: string, name: string): Promise<AnyObject | undefined> {
+  for (let tries = name === 'default' ? 10 : 1; ; tries--) {
+    const account = await lookup(registry, serviceAccounts, namespace, name);
+    if (account !== undefined || tries === 1) return account;
+    await registry.clock.sleep(100 + 100 * registry.random.next());
+  }
+}
 
 /** What runs without the API may not lean on it. */
 function checkMirror(request: AdmissionRequest): void {

@@ -57,3 +57,21 @@ function parse(source: string): Descriptions {
   }
   return found;
 }
+
+let parameters: Map<string, string> | undefined;
+
+/** Of what can be asked for in a query, such as `labelSelector`. */
+export function parameterDescription(name: string): string | undefined {
+  parameters ??= readParameters();
+  return parameters.get(name);
+}
+
+function readParameters(): Map<string, string> {
+  const models = modelsFolder();
+  const found = new Map<string, string>();
+  if (models === undefined) return found;
+  const source = readFileSync(join(models, '..', 'apis', 'AppsV1Api.d.ts'), 'utf8');
+  for (const [, name = '', told = ''] of source.matchAll(/^\s*\* @param _?(\w+) (.+)$/gm))
+    if (!found.has(name)) found.set(name, told.trim());
+  return found;
+}

@@ -1,4 +1,6 @@
 /** Which groups, versions and resources are served: plain (one document a group version) and aggregated (one for all). */
+import { createHash } from 'node:crypto';
+import type { Kind } from '../../api/index.ts';
 import { apiVersionOf } from '../../machinery/index.ts';
 import { compareVersions, type RemoteVersion, type Resources, type ServedResource } from '../resources.ts';
 
@@ -70,7 +72,7 @@ export function resourceList(resources: Resources, group: string, version: strin
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: apiVersionOf({ group, version }),
-    resources: found.resources.flatMap(({ kind }) => [
+    resources: found.resources.flatMap(({ kind, stored, prefix }) => [
       {
         name: kind.resource,
         singularName: kind.singular,
@@ -79,6 +81,7 @@ export function resourceList(resources: Resources, group: string, version: strin
         verbs: kind.verbs,
         ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
         ...(kind.categories.length > 0 && { categories: kind.categories }),
+        ...(prefix !== '' && { storageVersionHash: storageHash(stored, prefix) }),
       },
       ...Object.entries(kind.subresources).map(([name, sub]) => ({
         name: `${kind.resource}/${name}`,
@@ -92,6 +95,12 @@ export function resourceList(resources: Resources, group: string, version: strin
       })),
     ]),
   };
+}
+
+/** Tells clients when objects are kept in another version than before: `served` by one group may be stored with those of another. */
+function storageHash({ group, version, kind }: Kind, prefix: string): string {
+  const own = prefix.startsWith('/registry/core/') ? '' : group;
+  return createHash('sha256').update(`${own}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
 }
 
 /** `/api` and `/apis` as one document, when a client accepts `APIGroupDiscoveryList`. */

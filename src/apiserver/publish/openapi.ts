@@ -8,7 +8,8 @@ import { definition, definitionNames, gvkOfDefinition, kubernetesVersion } from 
 import type { Schema } from '../../machinery/index.ts';
 import type { Resources, ServedResource } from '../resources.ts';
 import { customDefinitions, customName, type Style } from './custom.ts';
-import { descriptionsOf } from './descriptions.ts';
+import { descriptionsOf, parameterDescription } from './descriptions.ts';
+import { protobufDefinition, protobufHead, protobufPath } from './openapiproto.ts';
 
 type Json = Record<string, unknown>;
 
@@ -55,15 +56,17 @@ export class OpenApi {
     return this.#keep(path, served, v3);
   }
 
-  v2(): Document {
-    return this.#keep('v2', [...this.#resources.all()], v2);
+  v2(form: 'json' | 'protobuf'): Document {
+    return form === 'json'
+      ? this.#keep('v2', [...this.#resources.all()], v2)
+      : this.#keep('v2 protobuf', [...this.#resources.all()], v2, binaryPieces);
   }
 
-  #keep(name: string, served: readonly ServedResource[], style: Style): Document {
-    const tag = tagOf(served);
+  #keep(name: string, served: readonly ServedResource[], style: Style, piecesOf: PiecesOf = pieces): Document {
+    const tag = piecesOf === pieces ? tagOf(served) : `${tagOf(served)}-P`;
     const known = this.#documents.get(name);
     if (known?.tag === tag) return known;
-    const document = { tag, body: written(pieces(served, style)) };
+    const document = { tag, body: written(piecesOf(served, style)) };
     this.#documents.set(name, document);
     return document;
   }
@@ -86,43 +89,54 @@ function tagOf(served: readonly ServedResource[]): string {
 /** Text of a document that is written in one go: the largest takes a tenth of a second, and others want to be served meanwhile. */
 const goLength = 32 * 1024;
 
-async function written(pieces: Iterable<string>): Promise<Buffer> {
+type PiecesOf = (served: readonly ServedResource[], style: Style) => Iterable<string | Buffer>;
+
+async function written(pieces: Iterable<string | Buffer>): Promise<Buffer> {
   const parts: Buffer[] = [];
-  let text = '';
+  let length = 0;
   for (const piece of pieces) {
-    text += piece;
-    if (text.length < goLength) continue;
-    parts.push(Buffer.from(text));
-    text = '';
+    parts.push(typeof piece === 'string' ? Buffer.from(piece) : piece);
+    length += piece.length;
+    if (length < goLength) continue;
+    length = 0;
     await setImmediate();
   }
-  parts.push(Buffer.from(text));
   return Buffer.concat(parts);
 }
 
+const info = { title: 'Kubernetes', version: kubernetesVersion };
+
 /** A document, a path and a definition at a time. */
 function* pieces(served: readonly ServedResource[], style: Style): Generator<string> {
-  const info = JSON.stringify({ title: 'Kubernetes', version: kubernetesVersion });
-  yield style.wrapped ? `{"openapi":"3.0.0","info":${info},"paths":{` : `{"swagger":"2.0","info":${info},"paths":{`;
+  const head = `"info":${JSON.stringify(info)},"paths":{`;
+  yield style.wrapped ? `{"openapi":"3.0.0",${head}` : `{"swagger":"2.0",${head}`;
   let comma = '';
-  for (const one of served)
-    for (const [path, item] of Object.entries(pathsOf(one, style))) {
-      yield `${comma}${JSON.stringify(path)}:${JSON.stringify(item)}`;
-      comma = ',';
-    }
-  yield style.wrapped ? '},"components":{"schemas":{' : '},"definitions":{';
-  comma = '';
-  for (const [name, schema] of schemasOf(served)) {
-    yield `${comma}${JSON.stringify(name)}:${JSON.stringify(bodyOf(schema, style, name))}`;
+  for (const [path, item] of allPaths(served, style)) {
+    yield `${comma}${JSON.stringify(path)}:${JSON.stringify(item)}`;
     comma = ',';
   }
-  for (const { kind } of served)
-    if (kind.custom !== undefined)
-      for (const [name, body] of customDefinitions(kind, style)) {
-        yield `${comma}${JSON.stringify(name)}:${JSON.stringify(body)}`;
-        comma = ',';
-      }
+  yield style.wrapped ? '},"components":{"schemas":{' : '},"definitions":{';
+  comma = '';
+  for (const [name, body] of allDefinitions(served, style)) {
+    yield `${comma}${JSON.stringify(name)}:${JSON.stringify(body)}`;
+    comma = ',';
+  }
   yield style.wrapped ? '}}}' : '}}';
+}
+
+function* binaryPieces(served: readonly ServedResource[], style: Style): Generator<Buffer> {
+  yield protobufHead(info);
+  for (const [path, item] of allPaths(served, style)) yield protobufPath(path, item as Json);
+  for (const [name, body] of allDefinitions(served, style)) yield protobufDefinition(name, body as Json);
+}
+
+function* allPaths(served: readonly ServedResource[], style: Style): Generator<[string, unknown]> {
+  for (const one of served) yield* Object.entries(pathsOf(one, style));
+}
+
+function* allDefinitions(served: readonly ServedResource[], style: Style): Generator<[string, unknown]> {
+  for (const [name, schema] of schemasOf(served)) yield [name, bodyOf(schema, style, name)];
+  for (const { kind } of served) if (kind.custom !== undefined) yield* customDefinitions(kind, style);
 }
 
 /** Every definition that these resources lead to, once. */
@@ -296,7 +310,14 @@ function operationOf(verb: string, { body: ref, answer, strategic }: Travels, st
 
 function parameter(name: string, where: string, type: string, style: Style): Json {
   const typed = style.wrapped ? { schema: { type, uniqueItems: true } } : { type, uniqueItems: true };
-  return { name, in: where, ...(where === 'path' && { required: true }), ...typed };
+  const description = where === 'query' ? parameterDescription(name) : undefined;
+  return {
+    name,
+    in: where,
+    ...(description && { description }),
+    ...(where === 'path' && { required: true }),
+    ...typed,
+  };
 }
 
 function listParameters(style: Style): Json[] {

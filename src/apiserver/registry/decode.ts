@@ -1,9 +1,12 @@
 /** From what a client sent to an object of a kind: checked, pruned, defaulted. */
 import { DecodeError, decoderOf, type Kind, validatorOf } from '../../api/index.ts';
-import { type AnyObject, apiVersionOf, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
-import type { ResourceCall } from './context.ts';
+import { type AnyObject, apiVersionOf, cause, isObject, type StatusCause, StatusError } from '../../machinery/index.ts';
+import type { PatchType, ResourceCall } from './context.ts';
 
 type DecodeContext = Pick<ResourceCall, 'options' | 'duplicates' | 'warn'> & {
+  /** The object is what this patch made of it. */
+  readonly patchType?: PatchType;
+  readonly body?: unknown;
   /** Unknown fields are for somebody else to refuse: nothing is said of them. */
   readonly leavesUnknown?: boolean;
 };
@@ -23,9 +26,10 @@ export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObjec
     );
   const unknown: string[] = [];
   const problem = take(kind, body, (path) => unknown.push(path));
+  if (problem !== undefined && call.patchType === 'strategic') throw unfit(call.body, problem.converting);
   if (problem !== undefined)
     throw StatusError.badRequest(
-      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${problem}`,
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${problem.message}`,
     );
   const { duplicates = [] } = call;
   const told = call.leavesUnknown === true ? [] : unknown;
@@ -35,13 +39,20 @@ export function decode(kind: Kind, body: unknown, call: DecodeContext): AnyObjec
 }
 
 /** Answers what makes it unreadable. */
-function take(kind: Kind, body: unknown, onUnknown: (path: string) => void): string | undefined {
-  if (kind.custom !== undefined) return validatorOf(kind.schema).take(body, onUnknown);
+function take(
+  kind: Kind,
+  body: unknown,
+  onUnknown: (path: string) => void,
+): Pick<DecodeError, 'message' | 'converting'> | undefined {
+  if (kind.custom !== undefined) {
+    const message = validatorOf(kind.schema).take(body, onUnknown);
+    return message === undefined ? undefined : { message, converting: message };
+  }
   try {
     decoderOf(kind.schema)(body, onUnknown);
     return undefined;
   } catch (error) {
-    if (error instanceof DecodeError) return error.message;
+    if (error instanceof DecodeError) return error;
     throw error;
   }
 }
@@ -55,6 +66,21 @@ function tellOf(unknown: readonly string[], duplicates: readonly string[], call:
   ];
   if (mode === 'Strict') throw StatusError.badRequest(`strict decoding error: ${messages.join(', ')}`);
   for (const message of messages) call.warn(message);
+}
+
+/** A strategic merge patch whose outcome is no object of the kind. */
+function unfit(patch: unknown, why: string): StatusError {
+  const causes = [cause.invalid('patch', goText(patch), why)];
+  return StatusError.invalid({ group: '', kind: '' }, '', causes);
+}
+
+/** As Go prints values. */
+function goText(value: unknown): string {
+  if (value === null) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (!isObject(value)) return String(value);
+  const fields = Object.keys(value).sort();
+  return `map[${fields.map((name) => `${name}:${goText(value[name])}`).join(' ')}]`;
 }
 
 /** Throws `Invalid` when there is any cause. */

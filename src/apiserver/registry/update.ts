@@ -53,13 +53,23 @@ export async function update(registry: Registry, call: ResourceCall): Promise<An
     throw StatusError.badRequest(
       `the name of the object (${metadata.name}) does not match the name on the URL (${call.name})`,
     );
-  if (call.subresource === '' && createsOnUpdate(kind) && !metadata.resourceVersion && !(await exists(registry, call)))
+  if (
+    call.subresource === '' &&
+    createsOnUpdate(kind) &&
+    isAny(metadata.resourceVersion) &&
+    !(await exists(registry, call))
+  )
     return createInstead(registry, call);
-  if (!metadata.resourceVersion && isConditional(kind) && (await exists(registry, call)))
+  if (isAny(metadata.resourceVersion) && isConditional(kind) && (await exists(registry, call)))
     throw StatusError.invalid(kind, call.name, [
       cause.invalid('metadata.resourceVersion', '', 'must be specified for an update'),
     ]);
   return change(registry, call, { make: () => cloneJson(object) });
+}
+
+/** Whether a writer does not say which revision it saw. */
+function isAny(resourceVersion: string | undefined): boolean {
+  return !resourceVersion || resourceVersion === '0';
 }
 
 function createsOnUpdate(kind: Kind): boolean {
@@ -229,7 +239,7 @@ export async function change(registry: Registry, call: ResourceCall, wanted: Cha
     const current = fromStored(served, seen.object);
     const next = wanted.make(current);
     const unconditional =
-      !next.metadata.resourceVersion || next.metadata.resourceVersion === current.metadata.resourceVersion;
+      isAny(next.metadata.resourceVersion) || next.metadata.resourceVersion === current.metadata.resourceVersion;
     if (!unconditional) {
       revisionOf(next.metadata.resourceVersion!);
       throw StatusError.conflict(served.kind, call.name, modified);
@@ -239,7 +249,7 @@ export async function change(registry: Registry, call: ResourceCall, wanted: Cha
       : await writeOnce(registry, call, wanted, key, { entry, seen, current }, next);
     if (answer !== undefined) return answer;
     const insists =
-      call.verb === 'update' && isObject(call.body) && !!(call.body as AnyObject).metadata?.resourceVersion;
+      call.verb === 'update' && isObject(call.body) && !isAny((call.body as AnyObject).metadata?.resourceVersion);
     if (insists || attempt === attempts) throw StatusError.conflict(served.kind, call.name, modified);
   }
 }

@@ -130,6 +130,7 @@ export function pod(name: string, spec: object = {}, metadata: object = {}): Any
 }
 
 /** Pods run as it; no controller makes it here. */
-export async function defaultAccount(door: Door): Promise<void> {
-  await door.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { body: { metadata: { name: 'default' } } });
+export async function defaultAccount(door: Door, namespace = 'default'): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  await door.ask('POST', path, { body: { metadata: { name: 'default' } } });
 }
