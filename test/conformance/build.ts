@@ -11,23 +11,43 @@ const release = 'v1.36.0';
 /** The modules that upstream develops beside the main one are published with this version. */
 const staging = 'v0.36.0';
 
-const programs = [
+interface Program {
+  name: string;
+  /** Its package. */
+  of: string;
+}
+
+const programs: readonly Program[] = [
   { name: 'kubectl', of: 'k8s.io/kubernetes/cmd/kubectl' },
   { name: 'agnhost', of: 'k8s.io/kubernetes/test/images/agnhost' },
   { name: 'nonewprivs', of: 'k8s.io/kubernetes/test/images/nonewprivs' },
   { name: 'sample-apiserver', of: 'k8s.io/sample-apiserver' },
 ];
 
+const program = (name: string) => join(places.bin, name);
+
 export function build(): void {
-  const program = (name: string) => join(places.bin, name);
-  if (['e2e.test', ...programs.map(({ name }) => name)].every((name) => existsSync(program(name)))) return;
-  for (const folder of [places.bin, places.module]) mkdirSync(folder, { recursive: true });
-  writeModule(upstreamFolder());
+  buildPrograms(programs);
+  if (existsSync(program('e2e.test'))) return;
+  go('test', '-c', '-ldflags', stamps(), '-o', program('e2e.test'), 'k8s.io/kubernetes/test/e2e');
+}
+
+/** Those of upstream's programs that are not there yet; returns the folder that they are in. */
+export function buildPrograms(list: readonly Program[]): string {
+  const missing = list.filter(({ name }) => !existsSync(program(name)));
+  if (missing.length > 0) {
+    for (const folder of [places.bin, places.module]) mkdirSync(folder, { recursive: true });
+    writeModule(upstreamFolder());
+  }
+  for (const { name, of } of missing) go('build', '-ldflags', stamps(), '-o', program(name), of);
+  return places.bin;
+}
+
+/** Upstream's programs tell their version; a build of a module does not. */
+function stamps(): string {
   const stamp = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
   const [major, minor] = release.slice(1).split('.');
-  const flags = ['-s -w', stamp('gitVersion', release), stamp('gitMajor', major!), stamp('gitMinor', minor!)].join(' ');
-  for (const { name, of } of programs) go('build', '-ldflags', flags, '-o', program(name), of);
-  go('test', '-c', '-ldflags', flags, '-o', program('e2e.test'), 'k8s.io/kubernetes/test/e2e');
+  return ['-s -w', stamp('gitVersion', release), stamp('gitMajor', major!), stamp('gitMinor', minor!)].join(' ');
 }
 
 export function upstreamFolder(): string {

@@ -1,0 +1,14 @@
+/** The command: runs software that this project did not write against Glasshouse, and keeps the score. See README.md. */
+import { parseArgs } from 'node:util';
+import { runKubectl } from './kubectl/run.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '300' } },
+});
+const [suite, ...chosen] = positionals;
+if (suite === 'kubectl') process.exitCode = (await runKubectl(chosen, Number(flags.seconds))) ? 0 : 1;
+else {
+  process.stderr.write(`error: ${suite ?? 'no suite'}: one of kubectl is expected\n`);
+  process.exitCode = 2;
+}
