@@ -38,6 +38,8 @@ export interface ClusterOptions {
   /** What nodes use, as their `/stats/summary`, by name: for the Metrics API and what goes by it. Absent: there is no Metrics API. */
   usage?(nodeName: string): unknown;
   log?: Log;
+  /** Signs the certificates that are asked for; absent: one of its own. */
+  authority?: KeyPair;
   /** Further options of the API server. */
   apiserver?: Partial<ApiserverOptions>;
   /** How the server shows itself to those that APIServices name. */
@@ -168,7 +170,7 @@ async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: 
   const informers = new Informers({ client: manager, ...parts });
   const ended: Promise<void>[] = [];
   if (options.controllers !== false) {
-    let authority: KeyPair | undefined;
+    let { authority } = options;
     const list = allControllers({
       clusterCA: '',
       sign: (request, terms) =>

@@ -63,7 +63,10 @@ export function certify(authority: KeyPair, publicKey: KeyObject, request: Certi
     extension('2.5.29.19', true, sequence()),
     ...(keyUsage === undefined ? [] : [extension('2.5.29.15', true, keyUsage)]),
     ...(uses.length === 0 ? [] : [extension('2.5.29.37', false, sequence(...uses))]),
-    extension('2.5.29.35', false, sequence(implicit(0, keyIdOf(issuer.publicKey)))),
+    // an authority that was not made here names its key in another way: then it is told by its name alone
+    ...(issuer.publicKey.asymmetricKeyType === 'rsa'
+      ? []
+      : [extension('2.5.29.35', false, sequence(implicit(0, keyIdOf(issuer.publicKey))))]),
   ];
   if (request.hosts !== undefined && request.hosts.length > 0)
     extensions.push(extension('2.5.29.17', false, sequence(...request.hosts.map(hostName))));
@@ -74,6 +77,8 @@ export function certify(authority: KeyPair, publicKey: KeyObject, request: Certi
 }
 
 const ecdsaWithSha256 = sequence(oid('1.2.840.10045.4.3.2'));
+/** The algorithm has parameters, which are null. */
+const rsaWithSha256 = sequence(oid('1.2.840.113549.1.1.11'), Buffer.from([5, 0]));
 
 function signed(
   key: KeyObject,
@@ -84,19 +89,20 @@ function signed(
   notAfter: number,
   extensions: Buffer[],
 ): string {
+  const algorithm = key.asymmetricKeyType === 'rsa' ? rsaWithSha256 : ecdsaWithSha256;
   const serial = randomBytes(16);
   serial[0]! &= 0x7f;
   const body = sequence(
     tagged(0, integer(Buffer.from([2]))),
     integer(serial),
-    ecdsaWithSha256,
+    algorithm,
     issuer,
     sequence(time(notBefore), time(notAfter)),
     subject,
     publicKey.export({ type: 'spki', format: 'der' }),
     tagged(3, sequence(...extensions)),
   );
-  const certificate = sequence(body, ecdsaWithSha256, bits(sign('sha256', body, key)));
+  const certificate = sequence(body, algorithm, bits(sign('sha256', body, key)));
   const lines = certificate.toString('base64').match(/.{1,64}/g)!;
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
