@@ -134,7 +134,6 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     clock,
     random,
     authorize: (attributes) => chain.authorize(attributes),
-    authorizeAtOnce: (attributes) => chain.authorizeAtOnce(attributes),
     rulesFor: (user, namespace) => chain.rulesFor(user, namespace),
   };
   await bootstrap(registry, options.serviceCIDR);

@@ -5,7 +5,7 @@ import type { Caches, CacheEntry } from '../cache/index.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RequestOptions, User } from '../request.ts';
 import type { Resources, ServedResource } from '../resources.ts';
-import type { Attributes, Deciding, Decision, Rules } from '../authz/index.ts';
+import type { Attributes, Deciding, Rules } from '../authz/index.ts';
 import type { ServiceAllocator } from './services/index.ts';
 
 export interface Registry {
@@ -17,8 +17,6 @@ export interface Registry {
   readonly clock: Clock;
   readonly random: Random;
   authorize(attributes: Attributes): Deciding;
-  /** The same for who cannot wait: what would have to be asked outside is an error. */
-  authorizeAtOnce(attributes: Attributes): Decision;
   rulesFor(user: User, namespace: string): Rules;
 }
 

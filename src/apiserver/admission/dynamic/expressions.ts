@@ -26,6 +26,7 @@ import type { AdmissionRequest } from '../../registry/context.ts';
 import type { ServedResource } from '../../resources.ts';
 import { serviceAccountUser } from '../../authn/index.ts';
 import { describe, nameOf, typed, type Versioned } from './attributes.ts';
+import { decisionOf } from './waiting.ts';
 
 function struct(name: string, fields: Readonly<Record<string, Type>>): Type {
   const types = new Map(Object.entries(fields).map(([key, type]) => [key, { type, key }]));
@@ -155,12 +156,12 @@ export function bindingsOf(
 
 /** What the user of the request, or a service account, may do; asked as the expression needs it. */
 function authorizersOf(request: AdmissionRequest, { kind }: ServedResource): Bindings {
-  const { registry, call } = request;
+  const { call } = request;
   const authorize = (check: AuthorizationCheck) => {
     const { serviceAccount, path, verb, group, resource, subresource, namespace, name } = check;
     const user = serviceAccount ? serviceAccountUser(serviceAccount.namespace, serviceAccount.name) : call.user;
     const isResource = path === undefined;
-    return registry.authorizeAtOnce({
+    return decisionOf(request, {
       user,
       verb,
       isResource,

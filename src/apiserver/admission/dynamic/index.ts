@@ -32,3 +32,4 @@ export {
   type Variable,
   withVariables,
 } from './expressions.ts';
+export { settled } from './waiting.ts';

@@ -14,6 +14,7 @@ import {
   matches,
   versionedAs,
   withVariables,
+  settled,
 } from '../dynamic/index.ts';
 import { forbidden, replace } from '../lookup.ts';
 import { type Binding, type BoundPolicy, BoundPolicies, namespaceObject, paramsOf, type Policy } from './bound.ts';
@@ -91,7 +92,7 @@ async function applyOne(
         const { name = '', namespace = '' } = params?.metadata ?? {};
         const key = `${policy.metadata.name} ${binding.metadata.name} ${namespace}/${name}`;
         if (round.again && !memory.due.has(key)) continue;
-        if (await change(request, served, policy, params)) {
+        if (await settled(() => change(request, served, policy, params))) {
           makeDue(memory);
           round.wanted = true;
         }

@@ -16,6 +16,7 @@ import {
   type Versioned,
   versionedAs,
   withVariables,
+  settled,
 } from '../dynamic/index.ts';
 import { forbidden } from '../lookup.ts';
 import { type Binding, type BoundPolicy, BoundPolicies, namespaceObject, paramsOf, type Policy } from './bound.ts';
@@ -93,7 +94,9 @@ async function applyOne(
         const seen = await versionedAs(served, request);
         const namespace = await namespaceObject(request);
         for (const one of params)
-          for (const failure of check(request, served, seen, policy, binding, one, namespace, annotations))
+          for (const failure of await settled(() =>
+            Array.from(check(request, served, seen, policy, binding, one, namespace, annotations)),
+          ))
             if (act(request, failure, counts)) denied.push(failure);
       } catch (error) {
         misconfigured(error, binding);

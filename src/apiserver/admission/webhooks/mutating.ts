@@ -2,7 +2,7 @@ import { type AnyObject, applyJsonPatch, cloneJson, equalJson, StatusError } fro
 import type { AdmissionRequest, AdmissionStep, Reinvocation } from '../../registry/context.ts';
 import { decode } from '../../registry/decode.ts';
 import type { ServedResource } from '../../resources.ts';
-import { convertTo, isExempt, matches, type Versioned, versionedAs } from '../dynamic/index.ts';
+import { convertTo, isExempt, matches, settled, type Versioned, versionedAs } from '../dynamic/index.ts';
 import { replace } from '../lookup.ts';
 import { chosenBy } from './conditions.ts';
 import { type Hook, hooksOf } from './hooks.ts';
@@ -33,7 +33,7 @@ export function mutatingWebhooks(means: Means): AdmissionStep {
       if (served === undefined) continue;
       if (round.again && !memory.due.has(hook.uid)) continue;
       const seen = await versionedAs(served, request);
-      if (!chosenBy(hook, request, served, seen)) continue;
+      if (!(await settled(() => chosenBy(hook, request, served, seen)))) continue;
       const where = `round_${round.again ? 1 : 0}_index_${index}`;
       const changed = await askOne(means, hook, request, served, seen, where);
       if (changed) {

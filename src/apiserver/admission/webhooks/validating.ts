@@ -1,6 +1,6 @@
 import { StatusError } from '../../../machinery/index.ts';
 import type { AdmissionRequest, AdmissionStep } from '../../registry/context.ts';
-import { isExempt, matches, versionedAs } from '../dynamic/index.ts';
+import { isExempt, matches, settled, versionedAs } from '../dynamic/index.ts';
 import { type Hook, hooksOf } from './hooks.ts';
 import { chosenBy } from './conditions.ts';
 import { CallFailure, type Means, review } from './review.ts';
@@ -15,7 +15,7 @@ export function validatingWebhooks(means: Means): AdmissionStep {
       const served = await matches(request, hook.criteria);
       if (served === undefined) continue;
       const seen = await versionedAs(served, request);
-      if (!chosenBy(hook, request, served, seen)) continue;
+      if (!(await settled(() => chosenBy(hook, request, served, seen)))) continue;
       const at = index++;
       asked.push(
         review(means, hook, request, served, seen, false).then(

@@ -242,6 +242,53 @@ test('a request is decided by the first that allows or denies, reviews and imper
   assert.ok(valueOf(told, 'apiserver_authorization_decisions_total', decisions)! >= 1);
 });
 
+test('expressions of policies ask all of the chain, and are begun again once it has answered', async (t) => {
+  const { authorizer, asked } = await webhook(t, ({ spec }) => ({
+    allowed: spec.resourceAttributes?.verb === 'special' && spec.resourceAttributes.name === 'good',
+  }));
+  const list: readonly ConfiguredAuthorizer[] = [
+    { type: 'RBAC', name: 'rbac' },
+    { type: 'Webhook', name: 'outside', authorizer },
+  ];
+  await using door = await openDoor({ apiserver: { authorizers: () => list } });
+  const rights = '/apis/rbac.authorization.k8s.io/v1';
+  const rules = [{ verbs: ['create'], apiGroups: [''], resources: ['configmaps'] }];
+  await door.ask('POST', `${rights}/clusterroles`, { body: { metadata: { name: 'writer' }, rules } });
+  const body = {
+    metadata: { name: 'writer' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'writer' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'jane' }],
+  };
+  await door.ask('POST', `${rights}/clusterrolebindings`, { body });
+  const policies = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] };
+  const may = (name: string) =>
+    `authorizer.group('').resource('configmaps').namespace('default').name(${name}).check('special').allowed()`;
+  const spec = {
+    matchConstraints: { resourceRules: [rule] },
+    matchConditions: [{ name: 'not-all', expression: `!${may("'never'")}` }],
+    variables: [{ name: 'may', expression: may('object.metadata.name') }],
+    validations: [{ expression: 'variables.may', message: 'not special' }],
+  };
+  const made = await door.ask('POST', policies, { body: { metadata: { name: 'p' }, spec } });
+  assert.equal(made.status, 201, made.text);
+  const bound = { policyName: 'p', validationActions: ['Deny', 'Warn'] };
+  await door.ask('POST', `${policies.replace('policies', 'policybindings')}`, {
+    body: { metadata: { name: 'p' }, spec: bound },
+  });
+  const create = (name: string) =>
+    door.ask('POST', '/api/v1/namespaces/default/configmaps', {
+      body: configMap(name),
+      headers: { 'impersonate-user': 'jane' },
+    });
+  assert.equal((await create('good')).status, 201);
+  const refused = await create('bad');
+  assert.equal(refused.status, 422, refused.text);
+  assert.match(refused.body.message, /denied request: not special$/);
+  assert.equal(String(refused.headers.warning).match(/not special/g)?.length, 1, 'told once');
+  assert.ok(asked.filter(({ spec: one }) => one.resourceAttributes?.verb === 'special').length >= 3);
+});
+
 test('no answer and nobody else who allows is a failure of the server, not a refusal', async (t) => {
   const { authorizer } = await webhook(t, () => 503);
   const list: readonly ConfiguredAuthorizer[] = [
