@@ -12,27 +12,35 @@ export function verdictOn(job: Job, pod: Pod): Verdict {
   for (const [i, rule] of rules.entries()) {
     const why = applies(rule, pod);
     if (why === undefined) continue;
-    const message = `${why} for pod ${pod.metadata.namespace}/${pod.metadata.name} matching ${rule.action} rule at index ${i}`;
+    const message = `${why} matching ${rule.action} rule at index ${i}`;
     return { action: rule.action, message };
   }
   return { action: 'Count' };
 }
 
-function applies({ onExitCodes, onPodConditions }: PodFailurePolicyRule, { status }: Pod): string | undefined {
+function applies(
+  { onExitCodes, onPodConditions }: PodFailurePolicyRule,
+  { metadata, status }: Pod,
+): string | undefined {
+  const name = `${metadata.namespace}/${metadata.name}`;
   if (onExitCodes) {
     const all: ContainerStatus[] = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
     const { containerName, operator, values } = onExitCodes;
-    const found = all.find(({ name, state }) => {
+    const found = all.find(({ name: container, state }) => {
       const code = state?.terminated?.exitCode ?? 0;
-      return code !== 0 && (!containerName || containerName === name) && values.includes(code) === (operator === 'In');
+      return (
+        code !== 0 && (!containerName || containerName === container) && values.includes(code) === (operator === 'In')
+      );
     });
-    return found && `Container ${found.name} failed with exit code ${found.state!.terminated!.exitCode}`;
+    return (
+      found && `Container ${found.name} for pod ${name} failed with exit code ${found.state!.terminated!.exitCode}`
+    );
   }
   for (const pattern of onPodConditions ?? []) {
     const found = status?.conditions?.find(
       ({ type, status: is }) => type === pattern.type && is === (pattern.status || 'True'),
     );
-    if (found) return `Pod has condition ${found.type}`;
+    if (found) return `Pod ${name} has condition ${found.type}`;
   }
   return undefined;
 }

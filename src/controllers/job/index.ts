@@ -4,10 +4,11 @@ import type { Controller, ReconcileContext } from '../../client/index.ts';
 import { equalJson, formatTime, isStatusError, keyOf, labelSelectorAsSelector } from '../../machinery/index.ts';
 import { allOf } from '../allof.ts';
 import { claim, refOf } from '../claim.ts';
-import { endBefore } from '../pods.ts';
+import { backoffOf } from './backoff.ts';
+import { lastFailures, nextIndexes, toEnd } from './indexed.ts';
 import { formatIndexes } from './indexes.ts';
-import { backoffOf, isFinished, nextIndexes, type Outcome, outcomeOf, timeLeft, wantedActive } from './outcome.ts';
-import { isTracked, jobPodFor, trackingFinalizer } from './podfor.ts';
+import { isFinished, type Outcome, outcomeOf, timeLeft, wantedActive } from './outcome.ts';
+import { type Failures, isTracked, jobPodFor, trackingFinalizer } from './podfor.ts';
 import { isIndexed, type Tally, tallyOf } from './tally.ts';
 
 const burst = 500;
@@ -37,9 +38,12 @@ export const jobController: Controller<Job> = {
         ? await endActive(started, tally, outcome?.type === 'Failed', context)
         : await scale(started, tally, mine, context);
     const written = await writeStatus(started, statusOf(started, tally, outcome, context), context);
+    if (written === undefined) return;
+    const kept = new Set(outcome ? [] : lastFailures(started, tally, mine).values());
     // counted in the status, so that it is safe to let them go
-    if (written !== undefined) await release(tally.ended, context);
-    if (outcome && written && isFinished(written)) await release(mine, context);
+    const counted = tally.ended.filter((pod) => !kept.has(pod));
+    await release(counted, context);
+    if (outcome && isFinished(written)) await release(mine, context);
     const next = Math.min(wait, outcome ? Number.POSITIVE_INFINITY : Math.max(0, timeLeft(started, now)));
     return Number.isFinite(next) ? { requeueAfter: next } : {};
   },
@@ -96,9 +100,8 @@ async function end(job: Job, pod: Pod, { client, events }: ReconcileContext): Pr
 /** Returns in how many milliseconds more pods may be made. */
 async function scale(job: Job, tally: Tally, mine: readonly Pod[], context: ReconcileContext): Promise<number> {
   const wanted = wantedActive(job, tally);
-  const excess = tally.active.length - wanted;
-  if (excess > 0) {
-    const chosen = tally.active.toSorted((a, b) => endBefore(a, b, () => 0)).slice(0, excess);
+  const chosen = toEnd(job, tally.active, tally.active.length - wanted).slice(0, burst);
+  if (chosen.length > 0) {
     // what is not needed any more has not failed
     await release(chosen, context);
     await allOf(chosen.map((pod) => end(job, pod, context)));
@@ -107,20 +110,37 @@ async function scale(job: Job, tally: Tally, mine: readonly Pod[], context: Reco
   const waited = job.spec.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
   const missing = Math.min(burst, wanted - tally.active.length - waited);
   if (missing <= 0) return Number.POSITIVE_INFINITY;
-  const wait = backoffOf(job, mine, context.clock.now());
+  const now = context.clock.now();
+  const wait = job.spec.backoffLimitPerIndex === undefined ? backoffOf(job, mine, now) : 0;
   if (wait > 0) return wait;
-  const next = isIndexed(job)
-    ? nextIndexes(job, tally, mine, missing)
-    : Array.from({ length: missing }, () => ({ index: undefined, failures: undefined }));
+  if (!isIndexed(job)) {
+    await createAll(
+      job,
+      Array.from({ length: missing }, () => ({})),
+      context,
+    );
+    return Number.POSITIVE_INFINITY;
+  }
+  const last = lastFailures(job, tally, mine);
+  const next = nextIndexes(job, tally, { pods: mine, last, count: missing, now });
+  await createAll(job, next.ready, context);
+  return next.wait;
+}
+
+/** More at a time with every batch that went well: when none can be made, few are tried. */
+async function createAll(
+  job: Job,
+  next: { index?: number; failures?: Failures }[],
+  context: ReconcileContext,
+): Promise<void> {
   for (let batch = 1, rest = next; rest.length > 0; rest = rest.slice(batch), batch *= 2)
     await allOf(rest.slice(0, batch).map(({ index, failures }) => create(job, index, failures, context)));
-  return Number.POSITIVE_INFINITY;
 }
 
 async function create(
   job: Job,
   index: number | undefined,
-  failures: number | undefined,
+  failures: Failures | undefined,
   { client, events }: ReconcileContext,
 ): Promise<void> {
   try {
@@ -163,7 +183,7 @@ function statusOf(
     conditions: [...(job.status?.conditions ?? [])],
     ...(completionTime && { completionTime }),
   };
-  suspension(job, status, now);
+  if (outcome === undefined) suspension(job, status, now, events);
   if (outcome) {
     const { type, reason, message } = outcome;
     set(
@@ -174,6 +194,13 @@ function statusOf(
     if (ended) {
       set(status.conditions!, { type, status: 'True', reason, message }, now);
       if (type === 'Complete') status.completionTime = now;
+      if (type === 'Complete' && (status.succeeded ?? 0) > (job.spec.completions ?? Number.POSITIVE_INFINITY))
+        events.event(
+          job,
+          'Warning',
+          'TooManySucceededPods',
+          'Too many succeeded pods running after completion count reached',
+        );
       if (type === 'Complete') events.event(job, 'Normal', 'Completed', 'Job completed');
       else events.event(job, 'Warning', reason, message);
     }
@@ -187,17 +214,17 @@ function withoutEmpty({ succeeded, failed }: Tally['uncounted']): NonNullable<St
 }
 
 /** A Job that is held has no start; it gets a new one when it goes on. */
-function suspension(job: Job, status: Status, now: string): void {
-  const known = status.conditions!.find(({ type }) => type === 'Suspended');
+function suspension(job: Job, status: Status, now: string, events: ReconcileContext['events']): void {
+  const known = status.conditions!.find(({ type }) => type === 'Suspended')?.status === 'True';
   if (job.spec.suspend) {
     delete status.startTime;
-    set(
-      status.conditions!,
-      { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' },
-      now,
-    );
-  } else if (known?.status === 'True') {
-    set(status.conditions!, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' }, now);
+    if (!known) events.event(job, 'Normal', 'Suspended', 'Job suspended');
+    const told = { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' };
+    set(status.conditions!, told, now);
+  } else if (known) {
+    events.event(job, 'Normal', 'Resumed', 'Job resumed');
+    const told = { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' };
+    set(status.conditions!, told, now);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type Job, jobs, type JobSpec, type Pod, pods } from '../../api/index.ts';
-import { type Cluster, startCluster, type VirtualClock } from '../../testing/index.ts';
+import { events, type Job, jobs, type JobSpec, type Pod, pods } from '../../api/index.ts';
+import { type Cluster, settle, startCluster, type VirtualClock } from '../../testing/index.ts';
 import { report } from '../testpods.ts';
 import { formatIndexes, parseIndexes } from './indexes.ts';
 import { trackingFinalizer } from './podfor.ts';
@@ -169,4 +169,58 @@ test('a Job that is suspended has no pods until it goes on', async () => {
   await suspend(false);
   await ends(cluster, (await some(cluster, 1))[0]!);
   await finished(cluster, 'Complete');
+});
+
+const indexIn = ({ metadata }: Pod) => metadata.annotations!['batch.kubernetes.io/job-completion-index'];
+
+test('with a limit per index each index waits for its own failures only, and they outlive the pod', async () => {
+  await using cluster = await start({
+    completionMode: 'Indexed',
+    completions: 3,
+    parallelism: 2,
+    backoffLimitPerIndex: 2,
+  });
+  const waits: number[] = [];
+  for (let failures = 0; failures < 3; failures++) {
+    const before = cluster.clock.now();
+    const mine = await cluster.eventually(async () => (await active(cluster)).find((pod) => indexIn(pod) === '0'));
+    waits.push(cluster.clock.now() - before);
+    assert.equal(mine.metadata.annotations!['batch.kubernetes.io/job-index-failure-count'], `${failures}`);
+    await ends(cluster, mine, 1);
+    await settle();
+    if (failures === 0) {
+      // somebody tidies up: what is not replaced yet stays
+      await cluster.client.delete(pods, { name: mine.metadata.name!, namespace: 'default' });
+      assert.ok((await all(cluster)).some(({ metadata }) => metadata.uid === mine.metadata.uid));
+      const other = (await active(cluster)).find((pod) => indexIn(pod) === '1')!;
+      const at = cluster.clock.now();
+      await ends(cluster, other);
+      await (cluster.clock as VirtualClock).advance(10_500);
+      await cluster.eventually(async () => (await active(cluster)).some((pod) => indexIn(pod) === '2'));
+      assert.ok(cluster.clock.now() - at < 15_000);
+    }
+  }
+  assert.ok(waits[1]! < 12_000 && waits[2]! >= 18_000 && waits[2]! < 25_000, waits.join());
+  await ends(cluster, (await active(cluster)).find((pod) => indexIn(pod) === '2')!);
+  const failed = await finished(cluster, 'Failed');
+  assert.deepEqual([failed.status!.failedIndexes, failed.status!.failed], ['0', 3]);
+});
+
+test('an indexed Job made smaller ends the pods of the indexes that it has no more', async () => {
+  await using cluster = await start({ completionMode: 'Indexed', completions: 4, parallelism: 4 });
+  await some(cluster, 4);
+  await cluster.client.patch(jobs, at, { type: 'merge', body: { spec: { completions: 2, parallelism: 2 } } });
+  assert.deepEqual((await some(cluster, 2)).map(indexIn).toSorted(), ['0', '1']);
+});
+
+test('that a Job is held, and goes on, is told', async () => {
+  await using cluster = await start({ suspend: true });
+  await settle();
+  await cluster.client.patch(jobs, at, { type: 'merge', body: { spec: { suspend: false } } });
+  await some(cluster, 1);
+  const told = async () => (await cluster.client.list(events, { namespace: 'default' })).items.map((one) => one.reason);
+  await cluster.eventually(async () => {
+    const reasons = await told();
+    return reasons.includes('Suspended') && reasons.includes('Resumed');
+  });
 });

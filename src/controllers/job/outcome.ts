@@ -1,8 +1,7 @@
 /** Whether a Job is through, and how many pods it should have now. Pure. */
-import type { Job, Pod } from '../../api/index.ts';
+import type { Job } from '../../api/index.ts';
 import { parseIndexes } from './indexes.ts';
-import { failuresUpTo, indexOf } from './podfor.ts';
-import { hasFailed, type Tally } from './tally.ts';
+import type { Tally } from './tally.ts';
 
 export interface Outcome {
   type: 'Complete' | 'Failed';
@@ -83,52 +82,4 @@ export function wantedActive({ spec }: Job, tally: Tally): number {
   if (spec.suspend) return 0;
   if (completions === undefined) return tally.succeeded > 0 ? Math.min(tally.active.length, parallelism) : parallelism;
   return Math.min(parallelism, Math.max(0, completions - tally.succeeded - tally.failedIndexes.size));
-}
-
-/** The first indexes that nobody works on, with how often each has failed. */
-export function nextIndexes(
-  job: Job,
-  tally: Tally,
-  pods: readonly Pod[],
-  count: number,
-): { index: number; failures?: number }[] {
-  const waits = job.spec.podReplacementPolicy === 'Failed';
-  const busy = new Set(
-    pods
-      .filter(
-        (pod) =>
-          tally.active.includes(pod) ||
-          (waits && pod.metadata.deletionTimestamp && !hasFailed(job, pod) && pod.status?.phase !== 'Succeeded'),
-      )
-      .map(indexOf),
-  );
-  const found: { index: number; failures?: number }[] = [];
-  for (let index = 0; index < (job.spec.completions ?? 0) && found.length < count; index++) {
-    if (busy.has(index) || tally.completed.has(index) || tally.failedIndexes.has(index)) continue;
-    const earlier = pods.filter((pod) => indexOf(pod) === index && hasFailed(job, pod)).map(failuresUpTo);
-    found.push({ index, ...(job.spec.backoffLimitPerIndex !== undefined && { failures: Math.max(0, ...earlier) }) });
-  }
-  return found;
-}
-
-const firstDelay = 10_000;
-const longestDelay = 600_000;
-
-/** Milliseconds to wait before the next pod is made: longer with each failure since the last success. */
-export function backoffOf(job: Job, pods: readonly Pod[], now: number): number {
-  const lastSuccess = Math.max(0, ...pods.filter(({ status }) => status?.phase === 'Succeeded').map(endOf));
-  const failures = pods.filter((pod) => hasFailed(job, pod) && endOf(pod) > lastSuccess).map(endOf);
-  if (failures.length === 0) return 0;
-  const delay = Math.min(longestDelay, firstDelay * 2 ** (failures.length - 1));
-  return Math.max(0, Math.max(...failures) + delay - now);
-}
-
-/** When the pod ended, as far as can be told; milliseconds since the epoch. */
-function endOf({ metadata, status }: Pod): number {
-  const ends = (status?.containerStatuses ?? []).flatMap(({ state }) =>
-    state?.terminated?.finishedAt ? [Date.parse(state.terminated.finishedAt)] : [],
-  );
-  if (ends.length > 0) return Math.max(...ends);
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
-  return Date.parse(ready ?? metadata.deletionTimestamp ?? metadata.creationTimestamp ?? '') || 0;
 }
