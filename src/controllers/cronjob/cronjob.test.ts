@@ -97,10 +97,56 @@ test('that far too many starts were missed is told, and the last one is made up 
   }
 });
 
-test('a time that never comes is told', async () => {
+const reasons = async ({ client }: Cluster) =>
+  (await client.list(events, { namespace: 'default' })).items.map(({ reason, message }) => `${reason}: ${message}`);
+const tells = (cluster: Cluster, what: RegExp) =>
+  cluster.eventually(async () => (await reasons(cluster)).find((one) => what.test(one)), { what: `${what}` });
+
+test('what becomes of its Jobs is told', async () => {
+  await using cluster = await start();
+  await pass(cluster, 6);
+  await tells(cluster, /^SuccessfulCreate: Created job tick-/);
+  await finishAll(cluster);
+  await tells(cluster, /^SawCompletedJob: Saw completed job: tick-\d+, condition: Complete$/);
+  await pass(cluster, 5);
+  const [running] = (await all(cluster)).filter(({ status }) => !status?.completionTime);
+  await cluster.client.delete(jobs, { name: running!.metadata.name!, namespace: 'default' });
+  await tells(cluster, /^MissingJob: Active job went missing: tick-/);
+  assert.equal((await cluster.client.get<CronJob>(cronJobs, at)).status!.active, undefined);
+});
+
+test('a Job that somebody else made in its name is told of, and holds nothing up', async () => {
+  await using cluster = await start({ concurrencyPolicy: 'Forbid' });
+  const { metadata, spec } = await cluster.client.get<CronJob>(cronJobs, at);
+  const { name, uid } = metadata as { name: string; uid: string };
+  await cluster.client.create<Job>(jobs, {
+    metadata: {
+      name: 'by-hand',
+      namespace: 'default',
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'CronJob', name, uid, controller: true }],
+    },
+    spec: spec.jobTemplate.spec!,
+  });
+  await tells(cluster, /^UnexpectedJob: Saw a job that the controller did not create or forgot: by-hand$/);
+  await pass(cluster, 6);
+  assert.equal((await all(cluster)).length, 2);
+});
+
+test('a start that its deadline ruled out, and a day that never comes, are told', async () => {
+  {
+    await using cluster = await start({ suspend: true, startingDeadlineSeconds: 60 });
+    await pass(cluster, 8);
+    await cluster.client.patch(cronJobs, at, { type: 'merge', body: { spec: { suspend: false } } });
+    await tells(cluster, /^MissSchedule: Missed scheduled time to start a job: Thu, 01 Jan 2026 00:05:00 GMT$/);
+  }
   await using cluster = await start({ schedule: '59 23 31 2 *' });
-  const told = await cluster.eventually(async () =>
-    (await cluster.client.list(events)).items.find(({ reason }) => reason === 'InvalidSchedule'),
-  );
-  assert.match(told.message!, /59 23 31 2 \*/);
+  await tells(cluster, /^InvalidSchedule: invalid schedule: 59 23 31 2 \*/);
+});
+
+test('a Job says when it was meant to start, in the zone of its CronJob', async () => {
+  await using cluster = await start({ timeZone: 'America/New_York' });
+  await pass(cluster, 6);
+  const [job] = await all(cluster);
+  const annotation = job!.metadata.annotations!['batch.kubernetes.io/cronjob-scheduled-timestamp'];
+  assert.equal(annotation, '2025-12-31T19:05:00-05:00');
 });

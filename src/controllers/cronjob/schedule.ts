@@ -117,7 +117,7 @@ function later(time: number, local: number, timeZone: string): number {
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** What the zone's clock is ahead of UTC at that time, in milliseconds. Throws a `RangeError` when nobody knows the zone. */
-function offsetAt(time: number, timeZone: string): number {
+export function offsetAt(time: number, timeZone: string): number {
   if (timeZone === 'UTC') return 0;
   let format = formats.get(timeZone);
   if (format === undefined) {
