@@ -1,6 +1,4 @@
 /** Who is asked whether somebody may: as flags say it, or as a file does, which is read again when it changes. */
-import { createHash } from 'node:crypto';
-import { load } from 'js-yaml';
 import {
   authorizationConfigurationOf,
   authorizationWebhook,
@@ -9,7 +7,8 @@ import {
 } from '../apiserver/index.ts';
 import { Failure, type ServerFiles } from '../cli/index.ts';
 import { parseGoDuration } from '../machinery/index.ts';
-import { type Around, lookEvery, remoteOf, textOf, within } from './files.ts';
+import { type Around, remoteOf, within } from './files.ts';
+import { followFile } from './following.ts';
 
 export interface Authorizers {
   /** Undefined: as it is without any configuration. */
@@ -24,7 +23,7 @@ interface Built {
 
 export async function authorizersOf(files: ServerFiles, around: Around): Promise<Authorizers> {
   const { authorizationConfig: file } = files;
-  if (file !== undefined) return within(file, () => followed(file, around));
+  if (file !== undefined) return followed(file, around);
   const configured = byFlags(files);
   if (configured === undefined) return { current: undefined, close: () => {} };
   const built = await within(files.authorizationWebhookConfigFile ?? '--authorization-mode', () =>
@@ -34,45 +33,32 @@ export async function authorizersOf(files: ServerFiles, around: Around): Promise
 }
 
 async function followed(file: string, around: Around): Promise<Authorizers> {
-  const { clock, log } = around;
-  const reloads = reloadCounts(around);
-  let text = textOf(file);
-  const first = authorizationConfigurationOf(load(text));
-  let built = await build(first, around);
-  const required = first.map(({ type }) => type).filter((type) => type !== 'Webhook');
-  let busy = false;
-  const look = async () => {
-    const now = textOf(file);
-    if (now === text) return;
-    // what is wrong is told once, not every minute
-    text = now;
-    const next = authorizationConfigurationOf(load(now));
-    const missing = required.filter((type) => !next.some((one) => one.type === type));
-    if (missing.length > 0)
-      throw new TypeError(
-        `authorizers: ${missing.join(', ')}: only those of the type Webhook can go while the server runs; start it again`,
-      );
-    const old = built;
-    built = await build(next, around);
-    old.close();
-    reloads.tell('success');
-    log.info({ file }, 'the authorization configuration was read again');
-  };
-  const timer = clock.every(lookEvery, () => {
-    if (busy) return;
-    busy = true;
-    void look()
-      .catch((err: unknown) => {
-        reloads.tell('failure');
-        log.error({ err, file }, 'the authorization configuration cannot be read; it stays as it was');
-      })
-      .finally(() => (busy = false));
-  });
+  let built: Built | undefined;
+  let required: readonly string[] = [];
+  const stop = await followFile(
+    {
+      file,
+      of: 'authorization',
+      async take(content) {
+        const next = authorizationConfigurationOf(content);
+        const missing = required.filter((type) => !next.some((one) => one.type === type));
+        if (missing.length > 0)
+          throw new TypeError(
+            `authorizers: ${missing.join(', ')}: only those of the type Webhook can go while the server runs; start it again`,
+          );
+        const old = built;
+        built = await build(next, around);
+        if (old === undefined) required = next.map(({ type }) => type).filter((type) => type !== 'Webhook');
+        old?.close();
+      },
+    },
+    around,
+  );
   return {
-    current: () => built.list,
+    current: () => built!.list,
     close() {
-      timer.cancel();
-      built.close();
+      stop();
+      built!.close();
     },
   };
 }
@@ -146,19 +132,4 @@ function ttl(of: string, text: string): number {
   if (parsed === undefined || parsed < 0)
     throw new Failure(`--authorization-webhook-cache-${of}-ttl ${text}: a duration is expected, such as 5m or 30s`);
   return parsed;
-}
-
-/** Under upstream's names. */
-function reloadCounts({ clock, random, metrics }: Around) {
-  const prefix = 'apiserver_authorization_config_controller_automatic_reload';
-  const labels = ['status', 'apiserver_id_hash'];
-  const id = `sha256:${createHash('sha256').update(random.uuid()).digest('hex')}`;
-  const total = metrics.counter(`${prefix}s_total`, 'Times that a changed configuration was read', labels);
-  const last = metrics.gauge(`${prefix}_last_timestamp_seconds`, 'When that was last, since the epoch', labels);
-  return {
-    tell(status: 'success' | 'failure') {
-      total.with(status, id).add();
-      last.with(status, id).set(clock.now() / 1000);
-    },
-  };
 }

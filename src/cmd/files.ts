@@ -13,9 +13,6 @@ export interface Around {
   metrics: MetricSet;
 }
 
-/** How often a changed file is looked for, in milliseconds. */
-export const lookEvery = 60_000;
-
 export function textOf(file: string): string {
   return readFileSync(file, 'utf8');
 }

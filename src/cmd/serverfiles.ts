@@ -1,40 +1,34 @@
 /** Reads the files that the API server was given, and makes of them what it takes. A file that cannot be keeps it from starting. */
 import { load } from 'js-yaml';
 import {
-  anonymousBy,
   type ApiserverOptions,
   Audit,
   auditPolicyOf,
-  authenticationConfigurationOf,
+  type EncryptedStore,
   encryptedStore,
-  providersOf,
   RotatingLog,
   type TokenAuthenticator,
   WebhookTokens,
 } from '../apiserver/index.ts';
 import { Failure, type ServerFiles } from '../cli/index.ts';
 import type { Store } from '../store/index.ts';
+import { authenticationOf } from './authentication.ts';
 import { authorizersOf } from './authorization.ts';
-import { type Around, lookEvery, remoteOf, textOf, within } from './files.ts';
+import { type Around, remoteOf, textOf, within } from './files.ts';
+import { followFile } from './following.ts';
 
 /** The store, with what is to be encrypted in between. A file that changes is read again within a minute. */
-export async function encryptedAs(files: ServerFiles, store: Store, { clock, random, log }: Around) {
+export async function encryptedAs(files: ServerFiles, store: Store, around: Around) {
   const file = files.encryptionProviderConfig;
   if (file === undefined) return { store, stop: () => {} };
-  let text = textOf(file);
-  const encrypted = await within(file, () => encryptedStore({ store, configuration: load(text), clock, random }));
-  const timer = clock.every(lookEvery, () => {
-    try {
-      const now = textOf(file);
-      if (now === text) return;
-      encrypted.reload(load(now));
-      text = now;
-      log.info({ file }, 'the encryption configuration was read again');
-    } catch (err) {
-      log.error({ err, file }, 'the encryption configuration cannot be read; it stays as it was');
-    }
-  });
-  return { store: encrypted as Store, stop: () => timer.cancel() };
+  const { clock, random } = around;
+  let encrypted: EncryptedStore | undefined;
+  const take = async (configuration: unknown) => {
+    if (encrypted === undefined) encrypted = await encryptedStore({ store, configuration, clock, random });
+    else encrypted.reload(configuration);
+  };
+  const stop = await followFile({ file, of: 'encryption', take }, around);
+  return { store: encrypted! as Store, stop };
 }
 
 /** Who else is recognised, and what is recorded. `close` after the server. */
@@ -43,13 +37,12 @@ export async function serverOptionsOf(files: ServerFiles, { clock, random, log, 
   const undo: (() => Promise<void> | void)[] = [];
   let anonymous: ApiserverOptions['anonymous'];
   const { authenticationConfig, authenticationTokenWebhookConfigFile: webhook } = files;
-  if (authenticationConfig !== undefined)
-    await within(authenticationConfig, async () => {
-      const configuration = authenticationConfigurationOf(load(textOf(authenticationConfig)));
-      const refused = (issuer: string, reason: string) => log.warn({ issuer, reason }, 'a token was refused');
-      tokens.push(...(await providersOf(configuration, { clock, refused })));
-      anonymous = anonymousBy(configuration);
-    });
+  if (authenticationConfig !== undefined) {
+    const configured = await authenticationOf(authenticationConfig, { clock, random, log, metrics });
+    tokens.push(configured.tokens);
+    anonymous = configured.anonymous;
+    undo.push(configured.close);
+  }
   if (webhook !== undefined)
     await within(webhook, async () => {
       const remote = remoteOf(webhook);
