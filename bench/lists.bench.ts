@@ -1,22 +1,17 @@
 /** Whole lists of 10,000 Pods (or as many as `-- N` says) as JSON a second: four connections over HTTPS, the server on one core. */
-import { request, run } from './load/connection.ts';
-import { pod } from './load/pod.ts';
+import { request } from './load/connection.ts';
+import { makePods, podsPath } from './load/pod.ts';
 import { report } from './report.ts';
 import { compare, paces } from './server/index.ts';
 
 const count = Number(process.argv.slice(2).find((one) => /^\d+$/.test(one)) ?? 10_000);
 /** The larger the list, the longer it takes to see some. */
 const seconds = Math.max(5, count / 5000);
-const pods = '/api/v1/namespaces/default/pods';
 
 const result = await compare(async (target) => {
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
-  const accounts = [request('POST', '/api/v1/namespaces/default/serviceaccounts', JSON.stringify(account))];
-  await run(target, 1, () => accounts.pop());
-  let made = 0;
-  await run(target, 32, () => (made < count ? request('POST', pods, pod(`pod-${made++}`)) : undefined));
+  await makePods(target, count);
   // revision 0: whatever the server has at hand, the cheapest that it offers
-  const list = request('GET', `${pods}?resourceVersion=0`);
+  const list = request('GET', `${podsPath}?resourceVersion=0`);
   return paces(target, { connections: 4, warm: seconds / 2, seconds }, () => list);
 });
 report({

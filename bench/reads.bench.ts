@@ -1,20 +1,15 @@
 /** Reads a second of one Pod of ten thousand: 64 connections over HTTPS, the server on one core. */
-import { request, run } from './load/connection.ts';
-import { pod } from './load/pod.ts';
+import { request } from './load/connection.ts';
+import { makePods, podsPath } from './load/pod.ts';
 import { report } from './report.ts';
 import { compare, paces } from './server/index.ts';
 
 const count = 10_000;
-const pods = '/api/v1/namespaces/default/pods';
 
 const result = await compare(async (target) => {
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
-  const accounts = [request('POST', '/api/v1/namespaces/default/serviceaccounts', JSON.stringify(account))];
-  await run(target, 1, () => accounts.pop());
-  let made = 0;
-  await run(target, 32, () => (made < count ? request('POST', pods, pod(`pod-${made++}`)) : undefined));
+  await makePods(target, count);
   let serial = 0;
-  const next = () => request('GET', `${pods}/pod-${(serial++ * 7919) % count}`);
+  const next = () => request('GET', `${podsPath}/pod-${(serial++ * 7919) % count}`);
   return paces(target, { connections: 64, warm: 3, seconds: 4 }, next);
 });
 report({
