@@ -77,6 +77,7 @@ export interface ClusterCount {
 /** Answers from the start; the rest comes with `ready`. */
 export interface RunningSimulation {
   port: number;
+  client: Client;
   kubeconfig: string;
   /** Loads, starts the control plane, registers the nodes. */
   ready(): Promise<void>;

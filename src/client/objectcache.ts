@@ -13,6 +13,8 @@ export interface Lister<T> {
   list(selection?: Selection): T[];
   /** Those that the owner with this uid controls. */
   controlledBy(uid: string): readonly T[];
+  /** Those in a namespace ('' for cluster-scoped ones) that nobody controls. */
+  withoutController(namespace: string): readonly T[];
   /** Those that have this uid among their owners. */
   ownedBy(uid: string): readonly T[];
   readonly size: number;
@@ -51,6 +53,10 @@ export class ObjectCache<T extends KubeObject> implements Lister<T> {
 
   controlledBy(uid: string): readonly T[] {
     return this.index('controller', controllers)(uid);
+  }
+
+  withoutController(namespace: string): readonly T[] {
+    return this.index('without controller', free)(namespace);
   }
 
   ownedBy(uid: string): readonly T[] {
@@ -117,5 +123,7 @@ class Index<T> {
 
 const namespaceOf = ({ metadata }: KubeObject) => (metadata.namespace ? [metadata.namespace] : []);
 const owners = ({ metadata }: KubeObject) => metadata.ownerReferences?.map((owner) => owner.uid) ?? [];
+const free = ({ metadata }: KubeObject) =>
+  metadata.ownerReferences?.some((owner) => owner.controller === true) ? [] : [metadata.namespace ?? ''];
 const controllers = ({ metadata }: KubeObject) =>
   metadata.ownerReferences?.filter((owner) => owner.controller === true).map((owner) => owner.uid) ?? [];

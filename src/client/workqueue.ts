@@ -12,10 +12,19 @@ export interface WorkQueueOptions {
   maxDelay?: number;
 }
 
+/** Milliseconds: work that takes less needs no rest. */
+const briefWork = 10;
+/** How many times as long as it was worked on a key rests, and for how many milliseconds at most. */
+const restFactor = 4;
+const longestRest = 500;
+
 /**
  * Keys that need work. A key that is waiting is not queued twice; a key that is added while it is worked on is queued again
  * once that work is done, so nobody works on the same key at the same time and no change goes unseen. Keys come out in the
  * order they went in, higher priority first.
+ *
+ * A key whose work takes long rests afterwards, several times as long, so that the many changes of a large or a busy cluster (each pod of a set of
+ * thousands) are looked at together instead of one by one. Where work is brief there is no rest, and in virtual time all of it is.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -28,6 +37,8 @@ export class WorkQueue {
   /** Added again while they are worked on, by priority. */
   readonly #again = new Map<string, number>();
   readonly #failures = new Map<string, number>();
+  /** Until when, on the monotonic clock. */
+  readonly #resting = new Map<string, number>();
   #getters: ((key: string | undefined) => void)[] = [];
   #closed = false;
 
@@ -58,7 +69,11 @@ export class WorkQueue {
       this.#again.set(key, Math.max(priority, this.#again.get(key) ?? priority));
       return;
     }
-    if (!this.#ready.add(key, priority, this.#clock.monotonic())) return;
+    const now = this.#clock.monotonic();
+    const rest = (this.#resting.get(key) ?? now) - now;
+    if (rest > 0) return this.#delayed.add(key, rest);
+    this.#resting.delete(key);
+    if (!this.#ready.add(key, priority, now)) return;
     this.#series.adds.add();
     this.#getters.shift()?.(this.#take());
   }
@@ -99,7 +114,9 @@ export class WorkQueue {
     const since = this.#working.get(key);
     if (since === undefined) return;
     this.#working.delete(key);
-    this.#series.workDuration.observe((this.#clock.monotonic() - since) / 1000);
+    const now = this.#clock.monotonic();
+    this.#series.workDuration.observe((now - since) / 1000);
+    if (now - since >= briefWork) this.#resting.set(key, now + Math.min((now - since) * restFactor, longestRest));
     const priority = this.#again.get(key);
     if (priority === undefined) return;
     this.#again.delete(key);

@@ -66,6 +66,7 @@ export async function startSimulation(options: SimOptions): Promise<RunningSimul
   const parts = new Parts(options, { apiserver, clock, random, metrics, pki, signal: stop.signal });
   return {
     port,
+    client: parts.client,
     kubeconfig: kubeconfigFor(port, pki),
     ready: () => passing(clock, parts.start()),
     async run(signal, told) {

@@ -20,9 +20,9 @@ export async function claim<T extends KubeObject>(
     else if (deletionTimestamp === undefined) await release(context, resource, owner, object);
   }
   if (deletionTimestamp !== undefined) return mine;
-  for (const object of lister(resource).list({ namespace, selector })) {
-    const { ownerReferences, deletionTimestamp: going } = object.metadata;
-    if (going !== undefined || ownerReferences?.some((one) => one.controller === true) || !fits(object)) continue;
+  for (const object of lister(resource).withoutController(namespace ?? '')) {
+    const { labels, deletionTimestamp: going } = object.metadata;
+    if (going !== undefined || !selector.matches(labels) || !fits(object)) continue;
     const adopted = await adopt(context, ownerResource, owner, resource, object);
     if (adopted !== undefined) mine.push(adopted);
   }

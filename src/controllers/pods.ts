@@ -41,7 +41,10 @@ export function isTerminating(pod: Pod): boolean {
 }
 
 export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
+  const conditions = pod.status?.conditions;
+  if (conditions == null) return false;
+  for (const one of conditions) if (one.type === 'Ready') return one.status === 'True';
+  return false;
 }
 
 function readySince(pod: Pod): number {

@@ -2,6 +2,7 @@
 import { type Pod, pods, type ReplicaSet, replicaSets, replicationControllers } from '../api/index.ts';
 import type { Controller, ReconcileContext } from '../client/index.ts';
 import {
+  apiVersionOf,
   equalJson,
   formatTime,
   isStatusError,
@@ -45,8 +46,7 @@ function keeperOf(kept: Kept): Controller<ReplicaSet> {
   return {
     name,
     for: resource,
-    owns: [pods],
-    watches: [{ resource: pods, keys: (pod: Pod, context) => orphansOwners(kept, pod, context) }],
+    watches: [{ resource: pods, keys: (pod: Pod, context) => ownersOf(kept, pod, context), when: matters }],
     async reconcile(key, context) {
       const set = context.lister<ReplicaSet>(resource).get(key);
       if (set === undefined) return;
@@ -62,9 +62,31 @@ function keeperOf(kept: Kept): Controller<ReplicaSet> {
   };
 }
 
-/** A pod without a controller may be for any set that selects it. */
-function orphansOwners({ resource, selectorOf }: Kept, pod: Pod, { lister }: ReconcileContext): string[] {
-  if (pod.metadata.ownerReferences?.some((one) => one.controller === true)) return [];
+/** Whether a set could count the pod otherwise than before: where it is placed, for one, is nothing to it. */
+function matters(old: Pod | undefined, pod: Pod | undefined): boolean {
+  if (old === undefined || pod === undefined || old.metadata.uid !== pod.metadata.uid) return true;
+  const [before, after] = [old.metadata, pod.metadata];
+  return (
+    old.status?.phase !== pod.status?.phase ||
+    before.deletionTimestamp !== after.deletionTimestamp ||
+    readyAt(old) !== readyAt(pod) ||
+    !equalJson(before.labels ?? {}, after.labels ?? {}) ||
+    !equalJson(before.ownerReferences ?? [], after.ownerReferences ?? [])
+  );
+}
+
+function readyAt({ status }: Pod): string {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' ? (ready.lastTransitionTime ?? '') : 'not yet';
+}
+
+/** Its controller; a pod without one may be for any set that selects it. */
+function ownersOf({ resource, selectorOf }: Kept, pod: Pod, { lister }: ReconcileContext): string[] {
+  const owner = pod.metadata.ownerReferences?.find((one) => one.controller === true);
+  if (owner !== undefined)
+    return owner.kind === resource.kind && owner.apiVersion === apiVersionOf(resource)
+      ? [`${pod.metadata.namespace}/${owner.name}`]
+      : [];
   return lister<ReplicaSet>(resource)
     .list({ namespace: pod.metadata.namespace })
     .filter((set) => selects(selectorOf(set), pod))
@@ -144,30 +166,44 @@ async function writeStatus(
 ): Promise<number> {
   const { client, clock, lister } = context;
   const now = clock.now();
-  const minReady = set.spec!.minReadySeconds ?? 0;
-  const template = Object.entries(set.spec!.template?.metadata?.labels ?? {});
-  const all = lister<Pod>(pods).controlledBy(set.metadata.uid!);
-  const active = all.filter(isActive);
-  const waits = active.map((pod) => availableIn(pod, minReady, now));
-  const labeled = active.filter(({ metadata }) => template.every(([name, value]) => metadata.labels?.[name] === value));
-  const conditions = conditionsOf(set, failure, active.length, now);
+  const counted = countOf(set, lister<Pod>(pods).controlledBy(set.metadata.uid!), now);
+  const conditions = conditionsOf(set, failure, counted.active, now);
   const status = {
-    replicas: active.length,
-    fullyLabeledReplicas: labeled.length,
-    readyReplicas: active.filter(isReady).length,
-    availableReplicas: waits.filter((wait) => wait === 0).length,
-    ...(countsTerminating && { terminatingReplicas: all.filter(isTerminating).length }),
+    replicas: counted.active,
+    fullyLabeledReplicas: counted.labeled,
+    readyReplicas: counted.ready,
+    availableReplicas: counted.available,
+    ...(countsTerminating && { terminatingReplicas: counted.terminating }),
     observedGeneration: set.metadata.generation,
     ...(conditions.length > 0 && { conditions }),
   };
-  const pending = waits.filter((wait) => wait > 0 && Number.isFinite(wait));
   if (!equalJson(withoutZeros(status), withoutZeros(set.status ?? {})))
     await client
       .update<ReplicaSet>(resource, { ...set, status } as ReplicaSet, { subresource: 'status' })
       .catch((error: unknown) => {
         if (!isStatusError(error, 'NotFound')) throw error;
       });
-  return Math.min(...pending);
+  return counted.soonest;
+}
+
+/** In one pass: sets of thousands are counted again and again. `soonest`: milliseconds until the next becomes available. */
+function countOf({ spec }: ReplicaSet, all: readonly Pod[], now: number) {
+  const minReady = spec!.minReadySeconds ?? 0;
+  const template = Object.entries(spec!.template?.metadata?.labels ?? {});
+  const counted = { active: 0, labeled: 0, ready: 0, available: 0, terminating: 0, soonest: Number.POSITIVE_INFINITY };
+  for (const pod of all) {
+    if (isTerminating(pod)) counted.terminating++;
+    if (!isActive(pod)) continue;
+    counted.active++;
+    const { labels } = pod.metadata;
+    if (template.every(([name, value]) => labels?.[name] === value)) counted.labeled++;
+    if (!isReady(pod)) continue;
+    counted.ready++;
+    const wait = minReady === 0 ? 0 : availableIn(pod, minReady, now);
+    if (wait === 0) counted.available++;
+    else counted.soonest = Math.min(counted.soonest, wait);
+  }
+  return counted;
 }
 
 function withoutZeros(status: object): object {
