@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Deployment, deployments, type Namespace, namespaces } from '../../src/api/index.ts';
-import type { RunningSimulation, SimOptions } from '../../src/cli/index.ts';
+import type { SimOptions } from '../../src/cli/index.ts';
 import { placesOf } from '../../src/cli/places.ts';
 import type { Client, Log } from '../../src/client/index.ts';
-import { startSimulation } from '../../src/cmd/sim.ts';
+import { type HookedSimulation, type SimHooks, startSimulation } from '../../src/cmd/sim.ts';
 
 export const namespace = 'bench';
 
@@ -21,11 +21,13 @@ const log: Log = {
 
 export async function startSimulated(
   options: Partial<SimOptions> & { nodes: number },
-): Promise<RunningSimulation & AsyncDisposable> {
+  hooks: SimHooks = {},
+): Promise<HookedSimulation & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-sim-'));
-  const simulation = await startSimulation({
+  const standard: SimOptions = {
     places: placesOf(join(folder, 'cluster')),
     port: 0,
+    nodes: 0,
     capacity: { cpu: '32', memory: '256Gi', pods: '110', 'ephemeral-storage': '1Ti' },
     stages: [],
     recorded: [],
@@ -33,8 +35,8 @@ export async function startSimulated(
     timings: { pull: [0, 0], start: [5, 20], stop: [1, 1] },
     log,
     report() {},
-    ...options,
-  });
+  };
+  const simulation = await startSimulation({ ...standard, ...options }, hooks);
   return {
     ...simulation,
     async [Symbol.asyncDispose]() {

@@ -3,7 +3,7 @@ import { certifyRequest, createApiserver, serviceAccountUser, type Apiserver, ty
 import { Failure, type RunningSimulation, type SimOptions, UsageError } from '../cli/index.ts';
 import { type Client, Informers, localClient, runControllers } from '../client/index.ts';
 import { controllers } from '../controllers/index.ts';
-import { checkStages, loadRecorded, SimulatedNodes, StageError } from '../layers/sim/index.ts';
+import { checkStages, loadRecorded, type Observer, SimulatedNodes, StageError } from '../layers/sim/index.ts';
 import {
   type Clock,
   MetricSet,
@@ -34,7 +34,18 @@ const masters = 'system:masters';
 /** Volumes are made and removed in word only. */
 const localVolumes = { directory: '/simulated', prepare: async () => {}, remove: async () => {} };
 
-export async function startSimulation(options: SimOptions): Promise<RunningSimulation> {
+/** What benchmarks see and say beside what everybody does. */
+export interface SimHooks {
+  /** Told what really runs where. */
+  observer?: Observer;
+}
+
+export interface HookedSimulation extends RunningSimulation {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export async function startSimulation(options: SimOptions, hooks: SimHooks = {}): Promise<HookedSimulation> {
   const stages = stagesOf(options);
   if (stages > 0) options.report({ stages });
   const clock = options.virtual ? new VirtualClock({ start: Date.now(), settle, grain }) : systemClock;
@@ -63,9 +74,11 @@ export async function startSimulation(options: SimOptions): Promise<RunningSimul
     host: '127.0.0.1',
     port: options.port,
   });
-  const parts = new Parts(options, { apiserver, clock, random, metrics, pki, signal: stop.signal });
+  const parts = new Parts(options, { apiserver, clock, random, metrics, pki, signal: stop.signal, ...hooks });
   return {
     port,
+    clock,
+    random,
     client: parts.client,
     kubeconfig: kubeconfigFor(port, pki),
     ready: () => passing(clock, parts.start()),
@@ -96,7 +109,7 @@ function stagesOf({ stages }: SimOptions): number {
   }
 }
 
-interface Around {
+interface Around extends SimHooks {
   apiserver: Apiserver;
   clock: Clock;
   random: Random;

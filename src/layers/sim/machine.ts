@@ -16,7 +16,7 @@ export const standardTimings: Timings = { pull: [0, 0], start: [5, 20], stop: [1
 
 /** Told what really happens on machines, as nobody who sees only the API could tell. */
 export interface Observer {
-  started?(node: string, pod: Pod): void;
+  started?(node: string, pod: Pod, address: string): void;
   ended?(node: string, pod: Pod): void;
 }
 
@@ -115,7 +115,7 @@ export class Machine {
   #begin(running: Running): void {
     const { clock, name, observer, changed } = this.#options;
     running.state = 'running';
-    observer.started?.(name, running.pod);
+    observer.started?.(name, running.pod, running.address);
     const life = numberOf(running.pod, 'run-milliseconds');
     if (life !== undefined)
       running.timer = clock.after(life, () => this.#end(running, numberOf(running.pod, 'exit-code') ?? 0));
