@@ -42,7 +42,7 @@ export function isTerminating(pod: Pod): boolean {
 
 export function isReady(pod: Pod): boolean {
   const conditions = pod.status?.conditions;
-  if (conditions == null) return false;
+  if (conditions === undefined || conditions === null) return false;
   for (const one of conditions) if (one.type === 'Ready') return one.status === 'True';
   return false;
 }

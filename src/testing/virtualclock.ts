@@ -7,8 +7,9 @@ export async function turn(): Promise<void> {
 }
 
 export class VirtualClock extends SettlingClock {
-  constructor(start = Date.UTC(2026, 0, 1)) {
-    super({ start, settle });
+  /** `grain`: what is due within so many milliseconds happens together; absent: one by one. */
+  constructor(start = Date.UTC(2026, 0, 1), grain = 0) {
+    super({ start, settle, grain });
   }
 }
 
