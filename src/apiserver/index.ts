@@ -12,11 +12,9 @@ import { followPolicies } from './admission/policies/typechecking.ts';
 import { BootstrapTokens } from './authn/bootstraptoken.ts';
 import { ServiceAccountTokens, type TokenAuthenticator, type TokenSigner } from './authn/index.ts';
 import {
-  alwaysAllow,
-  alwaysDeny,
-  type Authorizer,
   AuthorizerChain,
-  type NamedAuthorizer,
+  authorizersOf,
+  type ConfiguredAuthorizer,
   NodeAuthorizer,
   nodeMember,
   Rbac,
@@ -115,10 +113,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   const counted = options.metrics ?? new MetricSet();
   const counts = new AdmissionCounts(counted);
   const chain = new AuthorizerChain(
-    authorizersOf(
-      { Node: nodeMember(nodes), RBAC: rbacMember(rbac), AlwaysAllow: alwaysAllow, AlwaysDeny: alwaysDeny },
-      options.authorizers,
-    ),
+    authorizersOf({ Node: nodeMember(nodes), RBAC: rbacMember(rbac) }, options.authorizers),
     counted,
   );
   const registry: Registry = {
@@ -252,18 +247,6 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
   };
 }
 
-export interface ConfiguredAuthorizer {
-  /** `Webhook` brings its own authorizer; the others are known here. */
-  readonly type: 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny' | 'Webhook';
-  readonly name: string;
-  readonly authorizer?: Authorizer;
-}
-
-const standardAuthorizers: readonly ConfiguredAuthorizer[] = [
-  { type: 'Node', name: 'node' },
-  { type: 'RBAC', name: 'rbac' },
-];
-
 /** When the token of a Secret was last used, for who wants to be rid of those that are not. */
 async function markUsed(registry: Registry, secret: AnyObject, day: string): Promise<void> {
   const served = registry.resources.find('', 'v1', 'secrets')!;
@@ -271,26 +254,6 @@ async function markUsed(registry: Registry, secret: AnyObject, day: string): Pro
     current.metadata.labels = { ...current.metadata.labels, 'kubernetes.io/legacy-token-last-used': day };
     return current;
   });
-}
-
-/** The chain as it is configured now; the same array as long as that stays the same. */
-function authorizersOf(
-  builtIn: Readonly<Record<Exclude<ConfiguredAuthorizer['type'], 'Webhook'>, Authorizer>>,
-  configured: () => readonly ConfiguredAuthorizer[] = () => standardAuthorizers,
-): () => readonly NamedAuthorizer[] {
-  let last: readonly ConfiguredAuthorizer[] | undefined;
-  let list: readonly NamedAuthorizer[] = [];
-  return () => {
-    const now = configured();
-    if (now === last) return list;
-    last = now;
-    list = now.map(({ type, name, authorizer }) => {
-      const found = type === 'Webhook' ? authorizer : builtIn[type];
-      if (found === undefined) throw new TypeError(`the authorizer ${name} of the type ${type} is missing`);
-      return { type, name, authorizer: found };
-    });
-    return list;
-  };
 }
 
 async function followNodes(resources: Resources): Promise<NodeAuthorizer> {
@@ -360,6 +323,7 @@ export {
   providersOf,
 } from './authn/configuration.ts';
 export { authorizationConfigurationOf, type AuthorizerConfiguration } from './authz/configuration.ts';
+export type { ConfiguredAuthorizer } from './authz/index.ts';
 export { authorizationWebhook } from './authz/outside.ts';
 export { secretTokens } from './authn/secrettoken.ts';
 export { WebhookTokens } from './authn/webhook.ts';

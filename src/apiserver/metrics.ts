@@ -11,6 +11,7 @@ import {
   type MetricSet,
 } from '../machinery/index.ts';
 import type { RequestInfo } from './request.ts';
+import { Watermark } from './watermark.ts';
 
 const shape = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
 const component = 'apiserver';
@@ -287,36 +288,4 @@ function markOf({ readOnly, mutating }: Watermarks, { verb }: RequestInfo): Wate
   return verb === 'get' || verb === 'list' || verb === 'watch' || verb === 'head' || verb === 'options'
     ? readOnly
     : mutating;
-}
-
-/** The most that there was at once in this second and the one before. */
-class Watermark {
-  readonly #second: () => number;
-  #at = 0;
-  #now = 0;
-  #most = 0;
-  #before = 0;
-
-  constructor(second: () => number) {
-    this.#second = second;
-  }
-
-  add(by: 1 | -1): void {
-    if (by === 1) this.#turn();
-    this.#now += by;
-    if (this.#now > this.#most) this.#most = this.#now;
-  }
-
-  most(): number {
-    this.#turn();
-    return Math.max(this.#most, this.#before);
-  }
-
-  #turn(): void {
-    const second = this.#second();
-    if (second === this.#at) return;
-    this.#before = second === this.#at + 1 ? this.#most : this.#now;
-    this.#most = this.#now;
-    this.#at = second;
-  }
 }

@@ -9,8 +9,8 @@ import { bodyLimit, parseBody, patchTypeOf } from './body.ts';
 import { type ChainOptions, header, pass, type Passed, require } from './chain.ts';
 import { UnreadableJson } from './text.ts';
 import type { Exchange } from './exchange.ts';
-import { type Fairness, type Place as Seat, TooManyRequests } from './fairness/index.ts';
-import { isLongRunning, type Manner, type Metrics, plain } from './metrics.ts';
+import { type Fairness, TooManyRequests } from './fairness/index.ts';
+import { type Metrics, plain } from './metrics.ts';
 import { conversations, type NodeProxy, type Upgrade } from './nodeproxy.ts';
 import type { Paths } from './paths.ts';
 import { formsOf, json, representationOf } from './publish/negotiate.ts';
@@ -22,6 +22,7 @@ import { optionsFromQuery, type RequestInfo, type RequestOptions, type User } fr
 import { answerReply, listOf, listReply, replyOf, send, statusReply } from './respond.ts';
 import { admittedToConnect } from './subresources/admitted.ts';
 import { callOf, perform, type VerbContext } from './verbs.ts';
+import { Visit } from './visit.ts';
 import { serveWatch } from './watch.ts';
 
 export interface Serving {
@@ -64,95 +65,6 @@ export async function serve(serving: Serving, asked: Exchange): Promise<void> {
   } finally {
     visit.over(code);
   }
-}
-
-/** A request while it is served: the seat that it holds, and what is counted of it. */
-class Visit {
-  readonly #serving: Serving;
-  readonly #exchange: Exchange;
-  readonly #started: number;
-  #info: RequestInfo | undefined;
-  #seat: Seat | undefined;
-  #forget: (() => void) | undefined;
-  /** Of the answer; below zero: not known. */
-  bytes = -1;
-
-  constructor(serving: Serving, exchange: Exchange) {
-    this.#serving = serving;
-    this.#exchange = exchange;
-    this.#started = serving.clock.monotonic();
-  }
-
-  take(user: User, info: RequestInfo): Promise<void> | undefined {
-    this.#info = info;
-    const exchange = this.#exchange;
-    const asked = { user, info, query: () => exchange.query, signal: () => exchange.signal };
-    const seat = this.#serving.fairness.admit(asked, (headers) => {
-      exchange.standing = headers;
-    });
-    if (seat instanceof Promise) return this.#wait(seat, info);
-    this.#sit(seat, info);
-    return undefined;
-  }
-
-  async #wait(seat: Promise<Seat>, info: RequestInfo): Promise<void> {
-    const { metrics, clock } = this.#serving;
-    const began = clock.monotonic();
-    metrics.waits(info, 1);
-    try {
-      this.#sit(await seat, info);
-    } finally {
-      metrics.waits(info, -1);
-      this.#exchange.took?.('apf-queue-wait', clock.monotonic() - began);
-    }
-  }
-
-  #sit(seat: Seat | undefined, info: RequestInfo): void {
-    this.#seat = seat;
-    if (seat !== undefined) this.#serving.metrics.executes(info, 1);
-    if (info.verb === 'watch') this.#forget = this.#serving.fairness.watchers.register(info);
-  }
-
-  turnedAway(code: number): void {
-    if (this.#info !== undefined) this.#serving.metrics.turnedAway(this.#info, code);
-  }
-
-  /** The answer is on its way, or has begun where it is long: then the rest goes on for as long as the client stays. */
-  over(code: number): void {
-    const info = this.#info;
-    const { metrics } = this.#serving;
-    if (this.#seat !== undefined) {
-      this.#seat.over();
-      metrics.executes(info!, -1);
-    }
-    if (info === undefined) return;
-    if (!isLongRunning(info)) return this.#count(info, code);
-    const leave = () => {
-      this.#forget?.();
-      this.#count(info, code);
-    };
-    const { signal } = this.#exchange;
-    if (code >= 400 || signal.aborted) return leave();
-    const closed = metrics.longRunning(info);
-    if (this.#exchange.query.get('sendInitialEvents') === 'true') metrics.watchListed(info, this.#seconds());
-    signal.addEventListener('abort', () => (closed(), leave()), { once: true });
-  }
-
-  #count(info: RequestInfo, code: number): void {
-    const { method } = this.#exchange;
-    const manner = method === 'GET' ? plain : mannerOf(this.#exchange);
-    this.#serving.metrics.request(info, manner, code, this.#seconds(), this.bytes);
-  }
-
-  #seconds(): number {
-    return (this.#serving.clock.monotonic() - this.#started) / 1000;
-  }
-}
-
-function mannerOf({ method, query, headers }: Exchange): Manner {
-  const dryRun = query.has('dryRun');
-  const apply = method === 'PATCH' && headers['content-type'] === 'application/apply-patch+yaml';
-  return dryRun || apply ? { dryRun, apply } : plain;
 }
 
 async function resource(

@@ -17,13 +17,11 @@ export { Rbac, type PolicyRule, ruleAllows } from './rbac.ts';
 export { NodeAuthorizer, nodeOf } from './node/index.ts';
 export { bootstrapPolicy } from './policy.ts';
 export {
-  alwaysAllow,
-  alwaysDeny,
   type Authorizer,
   AuthorizerChain,
-  type NamedAuthorizer,
   type Rules,
 } from './chain.ts';
+export { authorizersOf, type ConfiguredAuthorizer } from './configured.ts';
 export { nodeMember, rbacMember } from './builtin.ts';
 export type { Attributes, Deciding, Decision } from './attributes.ts';
 export { selectorsOf } from './webhook/review.ts';
