@@ -21,10 +21,10 @@ import { followFile } from './following.ts';
 export async function encryptedAs(files: ServerFiles, store: Store, around: Around) {
   const file = files.encryptionProviderConfig;
   if (file === undefined) return { store, stop: () => {} };
-  const { clock, random } = around;
+  const { clock, random, metrics } = around;
   let encrypted: EncryptedStore | undefined;
   const take = async (configuration: unknown) => {
-    if (encrypted === undefined) encrypted = await encryptedStore({ store, configuration, clock, random });
+    if (encrypted === undefined) encrypted = await encryptedStore({ store, configuration, clock, random, metrics });
     else encrypted.reload(configuration);
   };
   const stop = await followFile({ file, of: 'encryption', take }, around);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { secrets } from '../../api/index.ts';
-import { seededRandom, systemClock as clock, WireReader, WireWriter } from '../../machinery/index.ts';
+import { MetricSet, seededRandom, systemClock as clock, WireReader, WireWriter } from '../../machinery/index.ts';
+import { parseExposition, valueOf } from '../../machinery/testkit/exposition.ts';
 import { memoryStore, type Put, type Store } from '../../store/index.ts';
 import { storeSuite } from '../../store/store.suite.ts';
 import { startCluster } from '../../testing/index.ts';
@@ -52,6 +53,28 @@ for (const [name, provider, prefix] of [
     await inner.txn({ compare: [], writes: [{ key: `${place}moved`, value }] });
     await assert.rejects(store.get(`${place}moved`), /moved cannot be decrypted/);
   });
+
+test('what is encrypted and decrypted is counted, by whom and of what', async () => {
+  const metrics = new MetricSet();
+  const inner = memoryStore();
+  const configuration = file(['secrets'], gcm(key('a', 1)));
+  const store = await encryptedStore({ store: inner, configuration, clock, random, metrics });
+  await write(store, 's', 'one');
+  await stored(store, 's');
+  await inner.txn({ compare: [], writes: [{ key: `${place}broken`, value: Buffer.from('k8s:enc:aesgcm:v1:a:xxx') }] });
+  await assert.rejects(store.get(`${place}broken`));
+  const operations = (transformation_type: string, status: string) =>
+    valueOf(parseExposition(metrics.text()), 'apiserver_storage_transformation_operations_total', {
+      resource: 'secrets',
+      transformation_type,
+      transformer_prefix: 'k8s:enc:aesgcm:v1:',
+      status,
+    });
+  assert.deepEqual(
+    [operations('to_storage', 'OK'), operations('from_storage', 'OK'), operations('from_storage', 'Unknown')],
+    [1, 1, 1],
+  );
+});
 
 test('keys are exchanged one after the other, and what an older one wrote is known', async () => {
   const inner = memoryStore();

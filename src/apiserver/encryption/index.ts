@@ -3,7 +3,7 @@
  * configured passes by as it is. A value is written by the first provider of its resource and read by the one that wrote it, so keys can be
  * exchanged one after the other; `stale` tells what a later provider or an older key wrote.
  */
-import type { Clock, Random } from '../../machinery/index.ts';
+import { type Clock, MetricSet, type Random } from '../../machinery/index.ts';
 import type {
   Delete,
   Entry,
@@ -19,6 +19,7 @@ import type {
 } from '../../store/index.ts';
 import type { Cipher, Decrypted } from './ciphers.ts';
 import { type Encryption, encryptionOf } from './configuration.ts';
+import { TransformationCounts } from './counts.ts';
 
 export interface EncryptedStoreOptions {
   readonly store: Store;
@@ -26,6 +27,8 @@ export interface EncryptedStoreOptions {
   readonly configuration: unknown;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where it is counted what is encrypted; absent: nowhere. */
+  readonly metrics?: MetricSet;
 }
 
 export interface EncryptedStore extends Store {
@@ -37,7 +40,7 @@ export interface EncryptedStore extends Store {
 
 /** @throws TypeError when the configuration cannot be. */
 export async function encryptedStore(options: EncryptedStoreOptions): Promise<EncryptedStore> {
-  const { clock, random } = options;
+  const { clock, random, metrics = new MetricSet() } = options;
   // only who has a key service speaks gRPC
   const needed = JSON.stringify(options.configuration)?.includes('"kms"') ?? false;
   let kms = needed ? (await import('./kms.ts')).kms : undefined;
@@ -51,7 +54,7 @@ export async function encryptedStore(options: EncryptedStoreOptions): Promise<En
         return kms({ ...service, clock, random });
       },
     });
-  return new Encrypting(options.store, read, read(options.configuration));
+  return new Encrypting(options.store, read, read(options.configuration), new TransformationCounts(metrics, clock));
 }
 
 class Encrypting implements EncryptedStore {
@@ -72,7 +75,10 @@ class Encrypting implements EncryptedStore {
   /** The last revision that all watches have been given, while some wait. */
   #held: number | undefined;
 
-  constructor(store: Store, read: (file: unknown) => Encryption, encryption: Encryption) {
+  readonly #counts: TransformationCounts;
+
+  constructor(store: Store, read: (file: unknown) => Encryption, encryption: Encryption, counts: TransformationCounts) {
+    this.#counts = counts;
     this.#store = store;
     this.#read = read;
     this.#encryption = encryption;
@@ -251,7 +257,15 @@ class Encrypting implements EncryptedStore {
     return writes.map((write) => {
       const cipher = this.#ciphersOf(write.key)?.[0];
       if (cipher === undefined || 'delete' in write) return write;
-      const value = Buffer.concat([cipher.prefix, cipher.encrypt(write.value, write.key)]);
+      const told = this.#counts.begin('to_storage', write.key, cipher);
+      let value: Buffer;
+      try {
+        value = Buffer.concat([cipher.prefix, cipher.encrypt(write.value, write.key)]);
+      } catch (error) {
+        told(false);
+        throw error;
+      }
+      told(true);
       this.#clear.set(value, write.value);
       this.#fresh?.add(write.key);
       return { ...write, value };
@@ -297,7 +311,9 @@ class Encrypting implements EncryptedStore {
         cause: error,
       });
     if (cipher === undefined) throw failed(new Error('no provider that is configured wrote it'));
+    const told = this.#counts.begin('from_storage', key, cipher);
     const taken = ({ value: clear, outdated }: Decrypted) => {
+      told(true);
       if (outdated || cipher !== ciphers[0]) this.#stale.add(key);
       else this.#stale.delete(key);
       return clear;
@@ -306,9 +322,11 @@ class Encrypting implements EncryptedStore {
       const clear = cipher.decrypt(bytes.subarray(cipher.prefix.length), key);
       if (!(clear instanceof Promise)) return taken(clear);
       return clear.then(taken).catch((error: unknown) => {
+        told(false);
         throw failed(error);
       });
     } catch (error) {
+      told(false);
       throw failed(error);
     }
   }
