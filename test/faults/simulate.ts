@@ -22,7 +22,10 @@ const count = values.count === undefined ? (values.tell ? 1 : Number.POSITIVE_IN
 const total = { clusters: 0, writes: 0, milliseconds: 0, failed: 0 };
 let stopping = false;
 let running = '';
-process.once('SIGINT', () => (stopping = true));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (stopping = true));
+/** Milliseconds between two lines that say how far it is, in a run without end. */
+const toldEvery = 60_000;
+let toldAt = performance.now();
 process.on('exit', () => {
   if (running !== '') process.stdout.write(`failed: ${running}\n  it came to a standstill\n`);
 });
@@ -33,13 +36,18 @@ for (let seed = first; seed < first + count && !stopping; seed++)
     const tell = values.tell ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
     running = `--profile ${profile.name} --seed ${seed}`;
     note(await simulate({ seed, profile, ...(tell && { tell }) }));
+    if (Number.isFinite(count) || performance.now() - toldAt < toldEvery) continue;
+    toldAt = performance.now();
+    process.stdout.write(`up to seed ${seed}: ${sum()}\n`);
   }
 running = '';
-const hours = (total.milliseconds / 3_600_000).toFixed(1);
-process.stdout.write(
-  `${total.clusters} clusters, ${hours} cluster-hours, ${total.writes} writes, ${total.failed} failed\n`,
-);
+process.stdout.write(`${sum()}\n`);
 process.exit(total.failed > 0 ? 1 : 0);
+
+function sum(): string {
+  const hours = (total.milliseconds / 3_600_000).toFixed(1);
+  return `${total.clusters} clusters, ${hours} cluster-hours, ${total.writes} writes, ${total.failed} failed`;
+}
 
 function note({ seed, profile, violations, writes, elapsed }: Outcome): void {
   total.clusters++;

@@ -11,11 +11,14 @@ const seeds = 30;
 const duration = 240_000;
 
 for (const profile of profiles)
-  test(`nothing that must hold is broken, and all comes to rest: ${profile.name}`, { timeout: 300_000 }, async () => {
+  test(`nothing that must hold is broken, and all comes to rest: ${profile.name}`, { timeout: 300_000 }, async (t) => {
+    let elapsed = 0;
     for (let seed = 1; seed <= seeds; seed++) {
-      const { violations } = await simulate({ seed, profile, duration });
-      assert.deepEqual(violations, [], `profile ${profile.name}, seed ${seed}`);
+      const outcome = await simulate({ seed, profile, duration });
+      assert.deepEqual(outcome.violations, [], `profile ${profile.name}, seed ${seed}`);
+      elapsed += outcome.elapsed;
     }
+    t.diagnostic(`${seeds} clusters, ${(elapsed / 3_600_000).toFixed(1)} cluster-hours`);
   });
 
 test('the same seed gives the same run', { timeout: 60_000 }, async () => {

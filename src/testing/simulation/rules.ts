@@ -1,6 +1,7 @@
 /** What must hold after every single write, whatever goes wrong. */
-import type { AnyObject } from '../../machinery/index.ts';
+import { type AnyObject, quantityMilliValue } from '../../machinery/index.ts';
 import type { Observer } from '../../layers/sim/index.ts';
+import { Budgets } from './budgets.ts';
 import { type Changed, isActive, ownerOf, type StoredState } from './cluster.ts';
 import type { Faults } from './faults.ts';
 
@@ -37,7 +38,12 @@ export class Rules {
   /** The pods that completed an index of a Job, by `job uid/index`. */
   readonly #completed = new Map<string, Set<string>>();
 
+  readonly #budgets: Budgets;
+  /** Which pod has an address, by the address. */
+  readonly #addresses = new Map<string, string>();
+
   constructor(state: StoredState, faults: Faults, now: () => number) {
+    this.#budgets = new Budgets(state, memory);
     this.#state = state;
     this.#faults = faults;
     this.#now = now;
@@ -56,8 +62,11 @@ export class Rules {
       this.#bound(after, after?.spec.replicas ?? 1);
     if (resource === 'apps/deployments') this.#bound(after, after && replicasAndSurge(after));
     if (resource === 'batch/jobs') this.#bound(after, after?.spec.parallelism ?? 1);
+    if (resource === 'core/pods' || resource === 'policy/poddisruptionbudgets')
+      for (const broken of this.#budgets.check(before, after, this.#now())) this.violated(broken);
     if (resource !== 'core/pods' || after === undefined) return;
     if (before === undefined) this.#notTooMany(key, after);
+    if (before === undefined) this.#oncePerNode(key, after);
     if (after.spec.nodeName && !before?.spec.nodeName) this.#notOvercommitted(after.spec.nodeName);
     if (after.status?.phase === 'Succeeded' && before?.status?.phase !== 'Succeeded') this.#completedOnce(after);
   }
@@ -93,14 +102,32 @@ export class Rules {
 
   #notOvercommitted(name: string): void {
     const node = this.#state.get('core/nodes', name);
-    if (node === undefined) return;
+    if (node === undefined || this.#faults.lostWithin(memory) > 0) return;
     const here = [...this.#state.of('core/pods')].filter(
       ({ spec, status }) => spec.nodeName === name && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
     );
-    const cpu = here.reduce((total, { spec }) => total + cpuOf(spec), 0);
-    const room = milli(node.status.allocatable.cpu);
-    const excuse = this.#faults.lostWithin(memory);
-    if (cpu > room && excuse === 0) this.violated(`node ${name} is given ${cpu} of its ${room} thousandths of a core`);
+    const { allocatable } = node.status;
+    for (const resource of ['cpu', 'memory']) {
+      const asked = here.reduce((total, { spec }) => total + requestOf(spec, resource), 0);
+      const room = amount(allocatable[resource] ?? '0');
+      if (asked > room) this.violated(`node ${name} is given ${asked} of its ${room} thousandths of ${resource}`);
+    }
+    if (here.length > Number(allocatable.pods)) this.violated(`node ${name} is given ${here.length} pods`);
+  }
+
+  /** A DaemonSet has a pod for each node, and only while it rolls with a surge a second one. */
+  #oncePerNode(key: string, pod: AnyObject): void {
+    const owner = ownerOf(pod);
+    if (owner?.kind !== 'DaemonSet') return;
+    const set = this.#state.get('apps/daemonsets', `${pod.metadata.namespace}/${owner.name}`);
+    const surge = set?.spec.updateStrategy?.rollingUpdate?.maxSurge;
+    const most = (surge && surge !== '0%' ? 2 : 1) + this.#faults.lostWithin(memory);
+    const node = targetOf(pod);
+    const same = [...this.#state.of('core/pods')].filter(
+      (one) => isActive(one) && ownerOf(one)?.uid === owner.uid && targetOf(one) === node,
+    );
+    if (node !== undefined && same.length > most)
+      this.violated(`${key} is pod ${same.length} of DaemonSet ${owner.name} for node ${node}`);
   }
 
   #completedOnce(pod: AnyObject): void {
@@ -116,7 +143,11 @@ export class Rules {
 
   /** Sees what nobody sees through the API: what really runs where. */
   readonly observer: Observer = {
-    started: (node, pod) => {
+    started: (node, pod, address) => {
+      const has = this.#addresses.get(address);
+      if (has !== undefined && has !== pod.metadata.uid)
+        this.violated(`${pod.metadata.name} has the address ${address} of another that runs`);
+      this.#addresses.set(address, pod.metadata.uid!);
       if (ownerOf(pod as AnyObject)?.kind !== 'StatefulSet') return;
       const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
       const other = this.#running.get(id);
@@ -125,6 +156,7 @@ export class Rules {
       this.#running.set(id, { node, uid: pod.metadata.uid! });
     },
     ended: (_, pod) => {
+      for (const [address, uid] of this.#addresses) if (uid === pod.metadata.uid) this.#addresses.delete(address);
       const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
       if (this.#running.get(id)?.uid === pod.metadata.uid) this.#running.delete(id);
     },
@@ -138,11 +170,18 @@ function replicasAndSurge({ spec }: AnyObject): number {
   return replicas + (typeof surge === 'number' ? surge : Math.ceil((replicas * Number.parseInt(surge, 10)) / 100));
 }
 
-function cpuOf(spec: AnyObject): number {
+/** The node that a DaemonSet's pod is for, whether it is there yet or not. */
+function targetOf({ spec }: AnyObject): string | undefined {
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  return spec.nodeName ?? terms?.[0]?.matchFields?.[0]?.values?.[0];
+}
+
+function requestOf(spec: AnyObject, resource: string): number {
   return (spec.containers as AnyObject[]).reduce(
-    (total, { resources }) => total + milli(resources?.requests?.cpu ?? '0'),
+    (total, { resources }) => total + amount(resources?.requests?.[resource] ?? '0'),
     0,
   );
 }
 
-const milli = (quantity: string) => (quantity.endsWith('m') ? Number(quantity.slice(0, -1)) : Number(quantity) * 1000);
+/** In thousandths: of cores, and of bytes. */
+const amount = quantityMilliValue;

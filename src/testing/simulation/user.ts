@@ -60,6 +60,7 @@ export class User {
       () => this.#deleteWorkload(),
       () => this.#deletePod(),
       () => this.#evictPod(),
+      () => this.#drain(),
       () => this.#cordon(),
     ];
     try {
@@ -187,7 +188,21 @@ export class User {
 
   async #evictPod(): Promise<void> {
     const pod = await this.#somePod();
-    if (pod === undefined) return;
+    if (pod !== undefined) await this.#evict(pod);
+  }
+
+  /** All that one app has, as fast as budgets let it go. */
+  async #drain(): Promise<void> {
+    const app = `web-${this.#pick(names)}`;
+    const { items } = await this.#client.list<Pod>(pods, { namespace, labelSelector: `app=${app}` });
+    this.#did(`drain the ${items.length} pods of ${app}`);
+    for (const pod of items)
+      await this.#evict(pod).catch((error: unknown) => {
+        if (!isStatusError(error, 'NotFound', 'TooManyRequests', 'Conflict')) throw error;
+      });
+  }
+
+  async #evict(pod: Pod): Promise<void> {
     const { name } = pod.metadata;
     this.#did(`evict pod ${name}`);
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } };
