@@ -15,6 +15,7 @@ import { type History, historyOf, templateOf, trimHistory } from '../history.ts'
 import { availableIn, isReady } from '../pods.ts';
 import { isBeforeUpdate, nextSteps, ordinalOf, revisionNameOf, type Step } from './plan.ts';
 import { claimsFor, statefulPodFor } from './podfor.ts';
+import { goesWithFormerPod, ownersFor } from './retention.ts';
 
 export const statefulSetController: Controller<StatefulSet> = {
   name: 'statefulset-controller',
@@ -31,6 +32,7 @@ export const statefulSetController: Controller<StatefulSet> = {
     const named = (pod: Pod) => ordinalOf(set, pod) !== undefined;
     const mine = (await claim<Pod>(context, statefulSets, set, selector, pods, named)).filter(named);
     let failure: Error | undefined;
+    await entrust(set, mine, context);
     const steps = nextSteps(set, mine, history.update.metadata.name!, context.clock.now());
     for (const step of steps) failure ??= await take(step, set, history, context).catch((error: Error) => error);
     const soonest = await writeStatus(set, history, context);
@@ -91,6 +93,17 @@ async function take(step: Step, set: StatefulSet, history: History, context: Rec
   }
 }
 
+/** Sees that claims go when their set's policy says so: before their pods do. */
+async function entrust(set: StatefulSet, mine: readonly Pod[], { client, lister }: ReconcileContext): Promise<void> {
+  for (const pod of mine)
+    for (const { metadata } of claimsFor(set, ordinalOf(set, pod)!)) {
+      const claim = lister(persistentVolumeClaims).get(`${metadata.namespace}/${metadata.name}`);
+      const ownerReferences = claim && ownersFor(claim, set, pod);
+      if (ownerReferences === undefined) continue;
+      await client.update(persistentVolumeClaims, { ...claim!, metadata: { ...claim!.metadata, ownerReferences } });
+    }
+}
+
 async function create(
   set: StatefulSet,
   ordinal: number,
@@ -98,7 +111,12 @@ async function create(
   { client, lister, events }: ReconcileContext,
 ): Promise<void> {
   for (const wanted of claimsFor(set, ordinal)) {
-    if (lister(persistentVolumeClaims).get(keyOf(wanted)) !== undefined) continue;
+    const known = lister(persistentVolumeClaims).get(keyOf(wanted));
+    const { name } = wanted.metadata;
+    if (known?.metadata.deletionTimestamp) throw new Error(`pvc ${name} is being deleted`);
+    if (known && goesWithFormerPod(known, set, `${set.metadata.name}-${ordinal}`))
+      throw new Error(`pvc ${name} goes with a pod of before`);
+    if (known !== undefined) continue;
     await client.create(persistentVolumeClaims, wanted).catch((error: unknown) => {
       if (!isStatusError(error, 'AlreadyExists')) throw error;
     });

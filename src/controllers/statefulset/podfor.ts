@@ -48,7 +48,7 @@ export function claimsFor(set: StatefulSet, ordinal: number): PersistentVolumeCl
       namespace: set.metadata.namespace,
       labels: { ...template.metadata.labels, ...set.spec!.selector.matchLabels },
       ...(template.metadata.annotations && { annotations: { ...template.metadata.annotations } }),
-      ...(!keeps && { ownerReferences: [{ ...controllerRef(statefulSets, set), blockOwnerDeletion: false }] }),
+      ...(!keeps && { ownerReferences: [controllerRef(statefulSets, set)] }),
     },
     spec: cloneJson(template.spec),
   }));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { persistentVolumeClaims, type Pod, pods, type StatefulSet, statefulSets } from '../../api/index.ts';
-import { type Cluster, startCluster } from '../../testing/index.ts';
+import { type Cluster, settle, startCluster } from '../../testing/index.ts';
 import { bringUp } from '../testpods.ts';
 import { nextSteps } from './plan.ts';
 
@@ -141,4 +141,52 @@ test('a pod that is lost comes back under its name', async () => {
   const { uid } = (await client.get<Pod>(pods, ref)).metadata;
   await client.delete(pods, ref);
   await cluster.eventually(async () => (await client.get<Pod>(pods, ref)).metadata.uid !== uid);
+});
+
+test('claims go with the set, or with the pods that a smaller set no longer needs, as its policy says', async () => {
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  for (const [whenScaled, whenDeleted, afterScaling, afterDeletion] of [
+    ['Delete', 'Retain', 'data-db-0', 'data-db-0'],
+    ['Delete', 'Delete', 'data-db-0', ''],
+    ['Retain', 'Delete', 'data-db-0 data-db-1', ''],
+    ['Retain', 'Retain', 'data-db-0 data-db-1', 'data-db-0 data-db-1'],
+  ] as const) {
+    const what = `${whenScaled} ${whenDeleted}`;
+    await using cluster = await startCluster({ scheduler: false });
+    const { client } = cluster;
+    const persistentVolumeClaimRetentionPolicy = { whenScaled: 'Retain', whenDeleted: 'Retain' } as const;
+    const spec = { replicas: 2, volumeClaimTemplates: [claim], persistentVolumeClaimRetentionPolicy } as never;
+    await client.create(statefulSets, setOf(spec));
+    const up = async (count: number) => {
+      await bringUp(client, cluster.clock.now());
+      return (await client.list(pods)).items.length === count;
+    };
+    await cluster.eventually(() => up(2));
+    // a policy that comes later holds, too
+    const patch = (body: object) => client.patch(statefulSets, at, { type: 'merge', body: { spec: body } });
+    await patch({ persistentVolumeClaimRetentionPolicy: { whenScaled, whenDeleted } });
+    await settle();
+    await patch({ replicas: 1 });
+    const claims = async () =>
+      (await client.list(persistentVolumeClaims)).items.map(({ metadata }) => metadata.name).join(' ');
+    const gone = async (count: number) => {
+      const { items } = await client.list<Pod>(pods);
+      for (const { metadata } of items)
+        if (metadata.deletionTimestamp)
+          await client.delete(pods, { name: metadata.name!, namespace: 'default' }, { gracePeriodSeconds: 0 });
+      return items.length === count;
+    };
+    await cluster.eventually(() => gone(1));
+    await cluster.eventually(async () => (await claims()) === afterScaling, { what: `${what}: ${afterScaling}` });
+    await settle();
+    assert.equal(await claims(), afterScaling, what);
+    await client.delete(statefulSets, at, { propagationPolicy: 'Background' });
+    await cluster.eventually(() => gone(0));
+    await cluster.eventually(async () => (await claims()) === afterDeletion, { what: `${what}: ${afterDeletion}` });
+    await settle();
+    assert.equal(await claims(), afterDeletion, what);
+  }
 });
