@@ -4,6 +4,7 @@ import {
   type ClusterRole,
   clusterRoles,
   deployments,
+  events,
   type Job,
   jobs,
   type Pod,
@@ -14,7 +15,7 @@ import {
 } from '../api/index.ts';
 import { type Cluster, startCluster } from '../testing/index.ts';
 import { statusOf } from './disruptionbudget.ts';
-import { bringUp, deployment, report } from './testpods.ts';
+import { bringUp, deployment, report, takesPods } from './testpods.ts';
 
 const at = (name: string) => ({ name, namespace: 'default' });
 
@@ -104,4 +105,25 @@ test('a budget follows its pods and their owner', async () => {
   const [pod] = (await client.list<Pod>(pods)).items;
   await report(client, pod!, { phase: 'Running', ready: false, now: cluster.clock.now() });
   await allowed(0);
+});
+
+test('a budget that selects nothing, or what nobody can count, is told of', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  const { client } = cluster;
+  const budget = (name: string, app: string) => ({
+    metadata: { name, namespace: 'default' },
+    spec: { maxUnavailable: 1, selector: { matchLabels: { app } } },
+  });
+  await cluster.eventually(() => takesPods(client));
+  await client.create(podDisruptionBudgets, budget('nothing', 'nothing') as PodDisruptionBudget);
+  await client.create(pods, {
+    metadata: { name: 'alone', namespace: 'default', labels: { app: 'alone' } },
+    spec: { containers: [{ name: 'c', image: 'x' }] },
+  });
+  await client.create(podDisruptionBudgets, budget('alone', 'alone') as PodDisruptionBudget);
+  await cluster.eventually(async () => {
+    const { items } = await client.list(events, { namespace: 'default' });
+    const told = items.map(({ reason, involvedObject }) => `${involvedObject.name}: ${reason}`);
+    return told.includes('nothing: NoPods') && told.includes('alone: UnmanagedPods');
+  });
 });

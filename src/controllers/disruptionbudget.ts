@@ -58,6 +58,7 @@ export const disruptionController: Controller<PodDisruptionBudget> = {
       .list({ namespace: budget.metadata.namespace })
       .filter((pod) => selects(budget, pod) && isActive(pod));
     const expected = expectedOf(budget, some, context);
+    tell(budget, some, expected, context);
     const status = statusOf(budget, some, expected, now);
     if (!equalJson(withoutTimes(status), withoutTimes(budget.status ?? {})))
       await client
@@ -69,6 +70,28 @@ export const disruptionController: Controller<PodDisruptionBudget> = {
     return granted.length > 0 ? { requeueAfter: Math.max(0, Math.min(...granted)) + 1 } : {};
   },
 };
+
+/** What makes the budget mean less than its author may think. */
+function tell(
+  budget: PodDisruptionBudget,
+  some: readonly Pod[],
+  expected: number | undefined,
+  { events }: ReconcileContext,
+): void {
+  if (some.length === 0) events.event(budget, 'Normal', 'NoPods', 'No matching pods found');
+  if (expected !== undefined) return;
+  const unmanaged = some.some((pod) => controllerOf(pod) === undefined);
+  const [reason, message] = unmanaged
+    ? [
+        'UnmanagedPods',
+        `pods that the selector ${JSON.stringify(budget.spec?.selector)} matches have no controller, so how many there should be cannot be told: set .spec.minAvailable to a number`,
+      ]
+    : [
+        'CalculateExpectedPodCountFailed',
+        'Failed to calculate the number of expected pods: a controller of theirs has no scale',
+      ];
+  events.event(budget, 'Warning', reason, message);
+}
 
 function shown({ metadata, status }: Pod): unknown {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type Deployment, deployments, events, type Pod, pods, replicaSets } from '../../api/index.ts';
+import { type Deployment, deployments, events, type Pod, pods, replicaSets, resourceQuotas } from '../../api/index.ts';
 import type { Cluster } from '../../testing/index.ts';
 import { startCluster, type VirtualClock } from '../../testing/index.ts';
 import { bringUp, deployment } from '../testpods.ts';
@@ -205,4 +205,27 @@ test('revisions are counted beyond what a number of JavaScript holds', async () 
   await setImage(cluster, 'web:2');
   const done = await complete(cluster);
   assert.equal(done.metadata.annotations?.['deployment.kubernetes.io/revision'], '3546343826724305833');
+});
+
+test('what a release is at is told while nothing moves yet, and after a pause', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  const { client } = cluster;
+  await client.create(resourceQuotas, {
+    metadata: { name: 'none', namespace: 'default' },
+    spec: { hard: { pods: '0' } },
+  });
+  await client.create(deployments, deployment('web'));
+  const at = { name: 'web', namespace: 'default' };
+  const progress = async () =>
+    (await client.get<Deployment>(deployments, at)).status?.conditions?.find(({ type }) => type === 'Progressing');
+  const says = (reason: string) =>
+    cluster.eventually(async () => ((await progress())?.reason === reason ? progress() : undefined), { what: reason });
+  assert.match((await says('NewReplicaSetCreated'))!.message!, /^Created new replica set "web-/);
+  const pause = (paused: boolean) => client.patch(deployments, at, { type: 'merge', body: { spec: { paused } } });
+  await pause(true);
+  await says('DeploymentPaused');
+  await pause(false);
+  assert.equal((await says('DeploymentResumed'))!.status, 'Unknown');
+  await (cluster.clock as VirtualClock).advance(602_000);
+  await says('ProgressDeadlineExceeded');
 });

@@ -13,7 +13,7 @@ import {
   sameTemplate,
 } from './revision.ts';
 import { boundsOf, isResize, newReplicas, oldReplicas, proportionally, replicasOf, totalActual } from './rolling.ts';
-import { isComplete, statusOf } from './status.ts';
+import { isComplete, isUnderWay, statusOf } from './status.ts';
 
 export const deploymentController: Controller<Deployment> = {
   name: 'deployment-controller',
@@ -272,7 +272,7 @@ function shown(status: NonNullable<Deployment['status']>): object {
 function deadlineOf(deployment: Deployment | undefined, { clock }: ReconcileContext): { requeueAfter?: number } {
   const progress = deployment?.status?.conditions?.find((one) => one.type === 'Progressing');
   const limit = deployment?.spec.progressDeadlineSeconds;
-  if (limit === undefined || progress?.reason !== 'ReplicaSetUpdated') return {};
+  if (limit === undefined || progress === undefined || !isUnderWay(deployment!)) return {};
   const left = Date.parse(progress.lastUpdateTime ?? '') + limit * 1000 - clock.now();
   return { requeueAfter: Math.max(1000, left + 1000) };
 }

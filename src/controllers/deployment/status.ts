@@ -40,6 +40,14 @@ export function statusOf(
 }
 
 const timedOut = 'ProgressDeadlineExceeded';
+const created = 'NewReplicaSetCreated';
+const resumed = 'DeploymentResumed';
+
+/** Whether the release still goes on, so that its deadline counts. */
+export function isUnderWay(deployment: Deployment): boolean {
+  const progress = deployment.status?.conditions?.find((one) => one.type === 'Progressing');
+  return ['ReplicaSetUpdated', created, resumed].includes(progress?.reason ?? '');
+}
 
 type Told = Pick<DeploymentCondition, 'type' | 'status' | 'reason' | 'message'>;
 
@@ -89,12 +97,26 @@ function progressOf(
   // a release that was through stays so, whatever becomes of its pods later
   if (known?.reason === done.reason && known.message === done.message && status.replicas === status.updatedReplicas)
     return undefined;
-  const begins = known === undefined || !known.message?.startsWith(name) || known.reason === done.reason;
-  if (begins || hasMoved(deployment.status ?? {}, status))
+  if (known?.reason === 'DeploymentPaused')
+    return { type: 'Progressing', status: 'Unknown', reason: resumed, message: 'Deployment is resumed' };
+  const begins =
+    known === undefined ||
+    known.reason === done.reason ||
+    !(known.message?.includes(`"${current?.metadata.name}"`) || known.reason === resumed);
+  const moved = hasMoved(deployment.status ?? {}, status);
+  if (current !== undefined && begins && !moved && isNewSince(known, current))
+    return { type: 'Progressing', status: 'True', reason: created, message: `Created new ${nameOf(current)}` };
+  if (begins || moved)
     return { type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', message: `${name} is progressing.` };
   if (known.reason === timedOut) return undefined;
   if (now < Date.parse(known.lastUpdateTime ?? '') + limit * 1000) return undefined;
   return { type: 'Progressing', status: 'False', reason: timedOut, message: `${name} has timed out progressing.` };
+}
+
+const nameOf = ({ metadata }: ReplicaSet) => `replica set "${metadata.name}"`;
+
+function isNewSince(known: DeploymentCondition | undefined, { metadata }: ReplicaSet): boolean {
+  return known === undefined || Date.parse(metadata.creationTimestamp ?? '') >= Date.parse(known.lastUpdateTime ?? '');
 }
 
 function hasMoved(before: Status, after: Status): boolean {

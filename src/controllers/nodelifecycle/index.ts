@@ -54,7 +54,17 @@ export function nodeLifecycle(): Controller<Node> {
       const node = context.lister(nodes).get(name);
       if (node === undefined) return void heard.delete(name);
       const now = context.clock.now();
-      if (!heard.has(name)) heard.set(name, now);
+      if (!heard.has(name)) {
+        heard.set(name, now);
+        // one that was there before this process is no news
+        if (now - Date.parse(node.metadata.creationTimestamp ?? '') < startupGrace)
+          context.events.event(
+            node,
+            'Normal',
+            'RegisteredNode',
+            `Node ${name} event: Registered Node ${name} in Controller`,
+          );
+      }
       const left = heard.get(name)! + (readyOf(node) === undefined ? startupGrace : grace) - now;
       const current = left <= 0 ? await markUnknown(node, context) : node;
       await setTaints(current, context);
