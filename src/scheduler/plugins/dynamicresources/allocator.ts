@@ -12,18 +12,22 @@ import { equalJson } from '../../../machinery/index.ts';
 import { tolerates } from '../tainttoleration.ts';
 import type { Reachable } from './pools.ts';
 import { qualified, type Select } from './selectors.ts';
+import { consumedCapacity, Stock, type Use } from './stock.ts';
 
 export interface World {
   readonly devices: readonly Reachable[];
-  /** Ids of devices that are in use. */
-  readonly taken: ReadonlySet<string>;
+  readonly use: Use;
+  /** What is left of the counters that devices of a pool share; as `Stock` has it. */
+  readonly left: ReadonlyMap<string, bigint>;
+  /** Names one claim's share of a device. */
+  readonly shareID: () => string;
   readonly classOf: (name: string) => DeviceClass | undefined;
   readonly select: Select;
 }
 
 type Asked = Pick<
   ExactDeviceRequest,
-  'deviceClassName' | 'selectors' | 'allocationMode' | 'count' | 'adminAccess' | 'tolerations'
+  'deviceClassName' | 'selectors' | 'allocationMode' | 'count' | 'adminAccess' | 'tolerations' | 'capacity'
 >;
 
 interface Choice {
@@ -42,14 +46,14 @@ export function allocate(
   claims: readonly ResourceClaim[],
   world: World,
 ): ReadonlyMap<string, AllocationResult> | undefined {
-  const taken = new Set(world.taken);
+  const held: Held = { taken: new Set(world.use.taken), stock: new Stock(world.use.consumed, world.left) };
   const results = new Map<string, AllocationResult>();
   const budget = { left: mostTries };
   const next = (at: number): boolean => {
     const claim = claims[at];
     if (claim === undefined) return true;
     const chosen: Choice[] = [];
-    return forClaim(claim, chosen, taken, world, budget, () => {
+    return forClaim(claim, chosen, held, world, budget, () => {
       results.set(claim.metadata.uid!, resultOf(claim, chosen, world));
       return next(at + 1);
     });
@@ -57,11 +61,30 @@ export function allocate(
   return next(0) ? results : undefined;
 }
 
+interface Held {
+  readonly taken: Set<string>;
+  readonly stock: Stock;
+}
+
+/** Who only looks after devices takes nothing from anybody. False: somebody else has what is needed. */
+function take({ asked, device }: Choice, { taken, stock }: Held): boolean {
+  if (asked.adminAccess) return true;
+  if (taken.has(device.id) || !stock.take(device, asked.capacity)) return false;
+  if (!device.device.allowMultipleAllocations) taken.add(device.id);
+  return true;
+}
+
+function giveBack({ asked, device }: Choice, { taken, stock }: Held): void {
+  if (asked.adminAccess) return;
+  taken.delete(device.id);
+  stock.giveBack(device, asked.capacity);
+}
+
 /** Calls `found` with each way to serve the claim, until it is content. */
 function forClaim(
   { spec }: ResourceClaim,
   chosen: Choice[],
-  taken: Set<string>,
+  held: Held,
   world: World,
   budget: { left: number },
   found: () => boolean,
@@ -78,7 +101,7 @@ function forClaim(
   const serve = (name: string, asked: Asked, then: () => boolean): boolean => {
     const fitting = world.devices.filter((device) => fits(asked, device, world));
     const all = asked.allocationMode === 'All';
-    if (all && fitting.some(({ id }) => !asked.adminAccess && taken.has(id))) return false;
+    if (all && fitting.some(({ id }) => !asked.adminAccess && held.taken.has(id))) return false;
     const count = all ? fitting.length : (asked.count ?? 1);
     if (count === 0 || count > fitting.length || count > mostDevices) return false;
     const pick = (from: number, missing: number): boolean => {
@@ -86,14 +109,12 @@ function forClaim(
       for (let i = from; i <= fitting.length - missing; i++) {
         if (--budget.left < 0) return false;
         const device = fitting[i]!;
-        if (!asked.adminAccess && taken.has(device.id)) continue;
         const choice = { request: name, asked, device };
-        if (!constraints.every((rule) => agrees(rule, choice, chosen))) continue;
+        if (!constraints.every((rule) => agrees(rule, choice, chosen)) || !take(choice, held)) continue;
         chosen.push(choice);
-        if (!asked.adminAccess) taken.add(device.id);
         if (pick(i + 1, missing - 1)) return true;
         chosen.pop();
-        if (!asked.adminAccess) taken.delete(device.id);
+        giveBack(choice, held);
       }
       return false;
     };
@@ -139,7 +160,7 @@ function attributeOf({ driver, device }: Reachable, name: string): object | unde
   return undefined;
 }
 
-function resultOf({ spec }: ResourceClaim, chosen: readonly Choice[], { classOf }: World): AllocationResult {
+function resultOf({ spec }: ResourceClaim, chosen: readonly Choice[], { classOf, shareID }: World): AllocationResult {
   const results = chosen.map(({ request, asked, device: { driver, pool, device } }) => ({
     request,
     driver,
@@ -147,6 +168,10 @@ function resultOf({ spec }: ResourceClaim, chosen: readonly Choice[], { classOf 
     device: device.name,
     ...(asked.adminAccess && { adminAccess: true }),
     ...(asked.tolerations?.length && { tolerations: asked.tolerations }),
+    ...(device.allowMultipleAllocations && {
+      shareID: shareID(),
+      consumedCapacity: consumedCapacity(device, asked.capacity),
+    }),
   }));
   const byRequest = new Map(chosen.map(({ request, asked }) => [request, asked.deviceClassName]));
   const ofClasses = [...byRequest].flatMap(([request, name]) =>

@@ -139,3 +139,54 @@ test('two pods share a claim on the node that has its device', async () => {
   const { status } = await cluster.client.get<ResourceClaim>(resourceClaims, { namespace, name: 'c' });
   assert.deepEqual(status!.reservedFor!.map(({ name }) => name).toSorted(), ['p', 'q']);
 });
+
+test('partitions of a device are cut from what is left of it', async () => {
+  await using cluster = await start(node('a'));
+  const { client } = cluster;
+  await gpus(cluster);
+  const part = (name: string, memory: string) =>
+    device(name, 'part', memory, {
+      consumesCounters: [{ counterSet: 'gpu-0', counters: { memory: { value: memory } } }],
+    });
+  const pool = { name: 'a', generation: 1, resourceSliceCount: 2 };
+  const sharedCounters = [{ name: 'gpu-0', counters: { memory: { value: '40Gi' } } }];
+  const base = { driver, nodeName: 'a', pool };
+  await client.create(resourceSlices, { metadata: { name: 'counters' }, spec: { ...base, sharedCounters } } as never);
+  const devices = [part('half-0', '20Gi'), part('half-1', '20Gi'), part('whole', '40Gi')];
+  await client.create(resourceSlices, { metadata: { name: 'parts' }, spec: { ...base, devices } } as never);
+  for (const name of ['p', 'q', 'r']) {
+    await client.create(resourceClaims, claim(name, exactly()));
+    await client.create(pods, using(name, name));
+    if (name !== 'r') assert.equal(await place(cluster, name), 'a');
+  }
+  assert.deepEqual([await devicesOf(cluster, 'p'), await devicesOf(cluster, 'q')], [['gpu:half-0'], ['gpu:half-1']]);
+  assert.match(await reason(cluster, 'r'), /cannot allocate all claims/);
+});
+
+test('claims share a device as long as its capacity lasts, in the steps that it deals in', async () => {
+  await using cluster = await start(node('a'));
+  const { client } = cluster;
+  await gpus(cluster);
+  const requestPolicy = { default: '1Gi', validRange: { min: '1Gi', step: '1Gi', max: '4Gi' } };
+  const capacity = { memory: { value: '8Gi', requestPolicy } };
+  await slice(cluster, 'a', { ...device('g0', 'shared'), allowMultipleAllocations: true, capacity });
+  const asks = (memory: string) => exactly({ capacity: { requests: { memory } } });
+  for (const [name, memory] of [
+    ['p', '3500Mi'],
+    ['q', '3Gi'],
+    ['r', '2Gi'],
+    ['s', '5Gi'],
+  ] as const) {
+    await client.create(resourceClaims, claim(name, asks(memory)));
+    await client.create(pods, using(name, name));
+    if (name < 'r') assert.equal(await place(cluster, name), 'a');
+    else assert.match(await reason(cluster, name), /cannot allocate all claims/);
+  }
+  const { status } = await client.get<ResourceClaim>(resourceClaims, { namespace, name: 'p' });
+  const [result] = status!.allocation!.devices!.results!;
+  assert.deepEqual(result!.consumedCapacity, { memory: '4Gi' });
+  assert.ok(result!.shareID);
+  await client.create(resourceClaims, claim('t', exactly()));
+  await client.create(pods, using('t', 't'));
+  assert.equal(await place(cluster, 't'), 'a');
+});

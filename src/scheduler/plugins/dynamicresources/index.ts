@@ -1,6 +1,6 @@
 /**
  * Devices for the pods that claim some (KEP-4381): nodes that have them, and in `preBind` the claim's allocation and the pod's hold on it.
- * Shared, partitioned and late-bound devices are left alone.
+ * Late-bound devices are left alone.
  */
 import {
   type AllocationResult,
@@ -21,6 +21,7 @@ import { allocate } from './allocator.ts';
 import { claimsOf } from './claims.ts';
 import { completePools, reachableFrom } from './pools.ts';
 import { type Select, selectorsWith } from './selectors.ts';
+import { amountOf, countersLeft, type Use } from './stock.ts';
 
 const name = 'DynamicResources';
 const protection = 'resource.kubernetes.io/delete-protection';
@@ -30,7 +31,8 @@ interface State {
   readonly claims: readonly ResourceClaim[];
   readonly open: readonly ResourceClaim[];
   slices?: readonly ResourceSlice[];
-  taken?: ReadonlySet<string>;
+  use?: Use;
+  left?: ReadonlyMap<string, bigint>;
   allocations?: ReadonlyMap<string, AllocationResult>;
 }
 
@@ -67,10 +69,13 @@ export const dynamicResources = (_args: unknown, handle: Handle): Plugin => {
     }
     if (state.open.length === 0) return new Map<string, AllocationResult>();
     state.slices ??= completePools(slices.list());
-    state.taken ??= inUse(claims.list(), assumed);
+    state.use ??= inUse(claims.list(), assumed);
+    state.left ??= countersLeft(state.slices, state.use.taken);
     const world = {
       devices: reachableFrom(node.node, state.slices),
-      taken: state.taken,
+      use: state.use,
+      left: state.left,
+      shareID: () => handle.random.uuid(),
       classOf: (one: string) => classes.get(one),
       select: select!,
     };
@@ -106,7 +111,8 @@ export const dynamicResources = (_args: unknown, handle: Handle): Plugin => {
     reserve(cycle, node) {
       const state = cycle.state.get(name) as State | undefined;
       if (state === undefined) return undefined;
-      state.taken = undefined;
+      state.use = undefined;
+      state.left = undefined;
       const found = find(cycle, node);
       if ('reason' in found) return found;
       state.allocations = found;
@@ -158,15 +164,20 @@ function unknownClass({ spec, status }: ResourceClaim, isMissing: (name: string)
   return undefined;
 }
 
-function inUse(all: readonly ResourceClaim[], assumed: ReadonlyMap<string, AllocationResult>): ReadonlySet<string> {
-  const taken = new Set<string>();
+function inUse(all: readonly ResourceClaim[], assumed: ReadonlyMap<string, AllocationResult>): Use {
+  const use: Use = { taken: new Set(), consumed: new Map() };
   const add = (allocation: AllocationResult | undefined) => {
-    for (const { driver, pool, device, adminAccess } of allocation?.devices?.results ?? [])
-      if (!adminAccess) taken.add(`${driver}/${pool}/${device}`);
+    for (const { driver, pool, device, adminAccess, shareID, consumedCapacity } of allocation?.devices?.results ?? []) {
+      if (adminAccess) continue;
+      const id = `${driver}/${pool}/${device}`;
+      if (shareID === undefined) use.taken.add(id);
+      for (const [name, amount] of Object.entries((shareID && consumedCapacity) ?? {}))
+        use.consumed.set(`${id} ${name}`, (use.consumed.get(`${id} ${name}`) ?? 0n) + amountOf(amount));
+    }
   };
   for (const { status } of all) add(status?.allocation);
   for (const allocation of assumed.values()) add(allocation);
-  return taken;
+  return use;
 }
 
 const tries = 5;

@@ -47,9 +47,9 @@ export function reachableFrom(node: Node, slices: readonly ResourceSlice[]): rea
   return found;
 }
 
-/** Shared, partitioned or late-bound devices are not handed out: giving them whole would be wrong. */
-function isBeyondUs({ allowMultipleAllocations, consumesCounters, bindingConditions, bindsToNode }: Device): boolean {
-  return !!(allowMultipleAllocations || consumesCounters?.length || bindingConditions?.length || bindsToNode);
+/** Devices that become ready after the choice, or bind what is not local to the node, are not handed out: nobody would wait for them. */
+function isBeyondUs({ bindingConditions, bindsToNode }: Device): boolean {
+  return !!(bindingConditions?.length || bindsToNode);
 }
 
 function reaches(
