@@ -8,6 +8,7 @@ import { clusterRoleAggregation } from './clusterroleaggregation.ts';
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
+import { deviceTaintEviction } from './devicetainteviction/index.ts';
 import { disruptionController } from './disruptionbudget.ts';
 import { endpointsController, endpointSliceController, endpointSliceMirroring } from './endpoints/index.ts';
 import { garbageCollector } from './garbagecollector.ts';
@@ -69,6 +70,7 @@ export function controllers({ clusterCA, sign, signToken, localVolumes }: Contro
     ...volumeControllers(localVolumes),
     podResourceClaims,
     resourceClaimCleaner,
+    deviceTaintEviction(),
     disruptionController,
     clusterRoleAggregation,
     endpointSliceController,

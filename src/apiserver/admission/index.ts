@@ -15,6 +15,7 @@ import {
 import { persistentVolumeClaimResize } from './claimresize.ts';
 import type { AdmissionCounts, Phase, StepSeries } from './counts.ts';
 import { defaultIngressClass } from './defaultingressclass.ts';
+import { deviceAdminAccess } from './deviceadminaccess.ts';
 import { nodeRestriction } from './noderestriction.ts';
 import { podTopologyLabels } from './podtopologylabels.ts';
 import { storageObjectInUseProtection } from './storageprotection.ts';
@@ -63,6 +64,7 @@ export function admissionSteps(means: AdmissionMeans): AdmissionStep[] {
     certificateSubjectRestriction,
     defaultIngressClass,
     podTopologyLabels,
+    deviceAdminAccess,
     rbacEscalation,
     policyExpressions,
     mutatingPolicies(),
