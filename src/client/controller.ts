@@ -12,6 +12,8 @@ import { writeThrough } from './writethrough.ts';
 export interface Result {
   /** Milliseconds after which the key is reconciled again, if nothing happens before. */
   requeueAfter?: number;
+  /** Milliseconds in which further changes wait, to be looked at together: where looking costs much, as with sets of thousands. */
+  restFor?: number;
 }
 
 /** Another resource whose changes concern the objects that a controller reconciles. */
@@ -244,6 +246,7 @@ async function step(controller: Controller, queue: WorkQueue, context: Reconcile
   try {
     const result = await controller.reconcile(key, context);
     queue.forget(key);
+    if (result?.restFor !== undefined) queue.rest(key, result.restFor);
     if (result?.requeueAfter !== undefined) queue.addAfter(key, result.requeueAfter);
   } catch (err) {
     if (context.signal.aborted) return;

@@ -155,3 +155,23 @@ test('a queue tells what waits, what is worked on and for how long', async () =>
   assert.deepEqual([told('work_duration_seconds_sum'), told('retries_total')], [3, 1]);
   assert.equal(told('unfinished_work_seconds'), 0);
 });
+
+test('a key that rests comes out after its rest, once, however often it was added meanwhile', async () => {
+  const clock = new VirtualClock();
+  const queue = new WorkQueue({ clock });
+  queue.add('a');
+  assert.equal(await queue.get(), 'a');
+  queue.rest('a', 500);
+  queue.add('a');
+  queue.done('a');
+  queue.add('a');
+  queue.add('b');
+  assert.equal(await queue.get(), 'b', 'others do not wait');
+  queue.done('b');
+  await clock.advance(499);
+  assert.equal(queue.length, 0);
+  await clock.advance(1);
+  assert.equal(await queue.get(), 'a');
+  queue.done('a');
+  assert.deepEqual([queue.length, queue.delayed], [0, 0]);
+});

@@ -15,8 +15,8 @@ export interface WorkQueueOptions {
 /** Milliseconds: work that takes less needs no rest. */
 const briefWork = 10;
 /** How many times as long as it was worked on a key rests, and for how many milliseconds at most. */
-const restFactor = 4;
-const longestRest = 500;
+const restFactor = 8;
+const longestRest = 2_000;
 
 /**
  * Keys that need work. A key that is waiting is not queued twice; a key that is added while it is worked on is queued again
@@ -116,11 +116,17 @@ export class WorkQueue {
     this.#working.delete(key);
     const now = this.#clock.monotonic();
     this.#series.workDuration.observe((now - since) / 1000);
-    if (now - since >= briefWork) this.#resting.set(key, now + Math.min((now - since) * restFactor, longestRest));
+    if (now - since >= briefWork) this.rest(key, Math.min((now - since) * restFactor, longestRest));
     const priority = this.#again.get(key);
     if (priority === undefined) return;
     this.#again.delete(key);
     this.add(key, priority);
+  }
+
+  /** Lets the key wait for so many milliseconds before it comes out again, whoever adds it. */
+  rest(key: string, milliseconds: number): void {
+    const until = this.#clock.monotonic() + milliseconds;
+    if (milliseconds > 0 && until > (this.#resting.get(key) ?? 0)) this.#resting.set(key, until);
   }
 
   /** Takes no more keys. Those that are ready still come out; those that wait for their time do not. */

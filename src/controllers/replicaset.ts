@@ -18,6 +18,10 @@ import { availableIn, endBefore, isActive, isReady, isTerminating, podFor } from
 /** One pass makes or ends at most so many. */
 const burst = 500;
 
+/** Of more pods than this not every change is looked at by itself: a millisecond for each pod changes are gathered. */
+const manyPods = 100;
+const longestRest = 2_000;
+
 /** ReplicaSets, and the older kind that differs from them in little but its selector. */
 interface Kept {
   name: string;
@@ -57,7 +61,8 @@ function keeperOf(kept: Kept): Controller<ReplicaSet> {
         failure = await scale(kept, set, active, context).catch((error: Error) => error);
       const soonest = await writeStatus(kept, set, failure, context);
       if (failure !== undefined) throw failure;
-      return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest } : {};
+      const restFor = all.length > manyPods ? Math.min(all.length, longestRest) : 0;
+      return Number.isFinite(soonest) && soonest > 0 ? { requeueAfter: soonest, restFor } : { restFor };
     },
   };
 }
