@@ -14,6 +14,7 @@ import { endpointsController, endpointSliceController, endpointSliceMirroring } 
 import { garbageCollector } from './garbagecollector.ts';
 import { jobController } from './job/index.ts';
 import { namespaceController } from './namespace.ts';
+import { type NodeCIDRs, nodeIpam } from './nodeipam.ts';
 import { nodeLifecycle, taintEviction } from './nodelifecycle/index.ts';
 import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController, replicationController } from './replicaset.ts';
@@ -42,9 +43,11 @@ export interface ControllerOptions {
   signToken?: SignToken;
   /** For claims of the StorageClass whose provisioner is `localProvisioner`; absent: they wait for another provisioner. */
   localVolumes?: LocalVolumes;
+  /** Ranges of pod addresses for nodes that join without one; absent: nodes bring their own. */
+  nodeCIDRs?: NodeCIDRs;
 }
 
-export function controllers({ clusterCA, sign, signToken, localVolumes }: ControllerOptions): Controller[] {
+export function controllers({ clusterCA, sign, signToken, localVolumes, nodeCIDRs }: ControllerOptions): Controller[] {
   return [
     namespaceController as Controller,
     serviceAccountController,
@@ -81,6 +84,7 @@ export function controllers({ clusterCA, sign, signToken, localVolumes }: Contro
     garbageCollector(),
     podGarbageCollector(),
     nodeLifecycle(),
+    ...(nodeCIDRs === undefined ? [] : [nodeIpam(nodeCIDRs)]),
     taintEviction(),
   ];
 }
