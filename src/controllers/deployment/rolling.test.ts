@@ -85,3 +85,9 @@ test('a Deployment resized in the middle of a release shares the difference out'
   );
   assert.deepEqual([...proportionally(rolling(0, 3, 2), sets).values()], [0, 0]);
 });
+
+test('an old set that was told to shrink, and still counts the pods that go, is not shrunk on their account', () => {
+  const told = set(8, 10);
+  const current = set(2, 2);
+  assert.deepEqual([...oldReplicas(rolling(10, 2, 0), [told], current).values()], [8]);
+});

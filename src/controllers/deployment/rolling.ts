@@ -48,6 +48,9 @@ export function newReplicas(deployment: Deployment, sets: readonly ReplicaSet[],
 /** Pods that it should not have any more are there until they are gone. */
 const presentOf = (set: ReplicaSet): number => Math.max(replicasOf(set), set.status?.replicas ?? 0);
 
+/** A set that was told to shrink still tells of pods that it is about to end: nobody may count on those. */
+const staysAvailable = (set: ReplicaSet): number => Math.min(replicasOf(set), availableOf(set));
+
 const isUnseen = ({ metadata, status }: ReplicaSet): boolean =>
   metadata.uid !== undefined && status?.observedGeneration !== metadata.generation;
 
@@ -72,7 +75,7 @@ export function oldReplicas(
     sizes.set(set, replicasOf(set) - down);
     spare -= down;
   }
-  let left = totalAvailable([...olds, current]) - least;
+  let left = sum([...olds, current], staysAvailable) - least;
   for (const set of ordered) {
     if (left <= 0) break;
     const down = Math.min(left, sizes.get(set)!);
