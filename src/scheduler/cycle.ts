@@ -291,12 +291,29 @@ function preemptionOf(
   cycle: Cycle,
   rejections: ReadonlyMap<NodeInfo, Rejection>,
 ): PostFilterResult | undefined {
-  let last: PostFilterResult | undefined;
+  let all: PostFilterResult | undefined;
   for (const plugin of profile.postFilters) {
-    last = plugin.postFilter!(cycle, rejections);
-    if (last.nominatedNode) return last;
+    const one = plugin.postFilter!(cycle, rejections);
+    if (one.nominatedNode) return one;
+    all = all === undefined ? one : joined(all, one);
   }
-  return last;
+  return all;
+}
+
+/** None of them helps at once: all that they say is told, and all that they want is done. */
+function joined(a: PostFilterResult, b: PostFilterResult): PostFilterResult {
+  const message = [a.message, b.message].filter(Boolean).join(', ');
+  const works = [a.work, b.work].filter((work) => work !== undefined);
+  return {
+    ...a,
+    ...b,
+    ...(message && { message }),
+    ...(works.length > 0 && {
+      async work() {
+        for (const work of works) await work();
+      },
+    }),
+  };
 }
 
 function withPostFilter(

@@ -79,7 +79,7 @@ describe('a pod that fits nowhere', () => {
     await using cluster = await start(node('a'), node('b', { unschedulable: true }));
     await cluster.client.create(pods, pod('big', asking('64')));
     const told =
-      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.';
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.';
     assert.equal(await reason(cluster, 'big'), told);
     const found = await cluster.eventually(async () =>
       (await cluster.client.list(events, { namespace })).items.find((one) => one.reason === 'FailedScheduling'),

@@ -146,7 +146,10 @@ test('a pod without its claim waits and says why; an ephemeral volume gets its c
     const { status } = await client.get(pods, { name: 'lost', namespace });
     return status?.conditions?.find((one) => one.type === 'PodScheduled')?.message;
   });
-  assert.match(told, /^0\/2 nodes are available: persistentvolumeclaim "none" not found\. preemption: /);
+  assert.match(
+    told,
+    /^0\/2 nodes are available: persistentvolumeclaim "none" not found\. no new claims to deallocate, preemption: /,
+  );
   const template = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } };
   await client.create(pods, podWith('p', [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }]));
   await bound(cluster, 'p-scratch');

@@ -8,7 +8,7 @@ import {
   resourceClaimTemplates,
   resourceSlices,
 } from '../../../api/index.ts';
-import { type Cluster, node, place, pod, reason, start } from '../../testkit/cluster.ts';
+import { asking, type Cluster, node, place, pod, reason, start } from '../../testkit/cluster.ts';
 
 const namespace = 'default';
 const driver = 'gpu.example.com';
@@ -189,4 +189,30 @@ test('claims share a device as long as its capacity lasts, in the steps that it 
   await client.create(resourceClaims, claim('t', exactly()));
   await client.create(pods, using('t', 't'));
   assert.equal(await place(cluster, 't'), 'a');
+});
+
+test('an allocation that nobody uses, and that holds a pod up, is given back and made anew', async () => {
+  await using cluster = await start(node('a'), node('b'));
+  const { client } = cluster;
+  await gpus(cluster);
+  await slice(cluster, 'a', device('g0', 'big'));
+  await slice(cluster, 'b', device('g0', 'big'));
+  const made = await client.create<ResourceClaim>(resourceClaims, claim('c', exactly()));
+  const values = ['a'];
+  const nodeSelector = {
+    nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In' as const, values }] }],
+  };
+  const results = [{ request: 'gpu', driver, pool: 'a', device: 'g0' }];
+  const status = { allocation: { devices: { results }, nodeSelector } };
+  await client.update<ResourceClaim>(resourceClaims, { ...made, status }, { subresource: 'status' });
+  const spec = { nodeSelector: { 'kubernetes.io/hostname': 'b' }, resourceClaims: [] as object[] };
+  spec.resourceClaims.push({ name: 'mine', resourceClaimName: 'c' });
+  await client.create(pods, pod('p', spec));
+  assert.equal(await place(cluster, 'p'), 'b');
+});
+
+test('a pod without claims is told that none can be given back', async () => {
+  await using cluster = await start(node('a'));
+  await cluster.client.create(pods, pod('big', asking('100')));
+  assert.match(await reason(cluster, 'big'), /1 Insufficient cpu\. no new claims to deallocate, preemption: /);
 });

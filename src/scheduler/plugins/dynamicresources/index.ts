@@ -30,6 +30,8 @@ const mostConsumers = 256;
 interface State {
   readonly claims: readonly ResourceClaim[];
   readonly open: readonly ResourceClaim[];
+  /** Allocated, and not usable on some node that was looked at. */
+  readonly unavailable: Set<ResourceClaim>;
   slices?: readonly ResourceSlice[];
   use?: Use;
   left?: ReadonlyMap<string, bigint>;
@@ -62,10 +64,11 @@ export const dynamicResources = (_args: unknown, handle: Handle): Plugin => {
   };
   const find = (cycle: Cycle, node: NodeInfo) => {
     const state = cycle.state.get(name) as State;
-    for (const { status } of state.claims) {
-      const selector = status?.allocation?.nodeSelector;
-      if (selector && !matchesNodeSelector(selector, node.node))
-        return refuse('resourceclaim not available on the node');
+    for (const claim of state.claims) {
+      const selector = claim.status?.allocation?.nodeSelector;
+      if (!selector || matchesNodeSelector(selector, node.node)) continue;
+      state.unavailable.add(claim);
+      return refuse('resourceclaim not available on the node');
     }
     if (state.open.length === 0) return new Map<string, AllocationResult>();
     state.slices ??= completePools(slices.list());
@@ -101,12 +104,23 @@ export const dynamicResources = (_args: unknown, handle: Handle): Plugin => {
         const reason = whyNot(claim, pod, assumed) ?? unknownClass(claim, (one) => classes.get(one) === undefined);
         if (reason !== undefined) return refuse(reason);
       }
-      state.set(name, { claims: found, open: found.filter(({ status }) => !status?.allocation) } satisfies State);
+      const open = found.filter(({ status }) => !status?.allocation);
+      state.set(name, { claims: found, open, unavailable: new Set() } satisfies State);
       return undefined;
     },
     filter(cycle, node) {
       const found = find(cycle, node);
       return 'reason' in found ? found : undefined;
+    },
+    postFilter({ pod, state }) {
+      const { unavailable } = (state.get(name) as State | undefined) ?? {};
+      if (unavailable === undefined) return { message: 'no new claims to deallocate' };
+      // one at a time: that may be enough
+      const idle = Array.from(unavailable).find(({ status }) =>
+        (status?.reservedFor ?? []).every(({ uid }) => uid === pod.metadata.uid),
+      );
+      if (idle === undefined) return { message: 'still not schedulable' };
+      return { message: 'deallocation of ResourceClaim completed', work: () => deallocate(idle, handle) };
     },
     reserve(cycle, node) {
       const state = cycle.state.get(name) as State | undefined;
@@ -178,6 +192,16 @@ function inUse(all: readonly ResourceClaim[], assumed: ReadonlyMap<string, Alloc
   for (const { status } of all) add(status?.allocation);
   for (const allocation of assumed.values()) add(allocation);
   return use;
+}
+
+/** What nobody uses is given back, so that it can be had elsewhere. Somebody who takes it meanwhile keeps it. */
+async function deallocate(claim: ResourceClaim, { client }: Handle): Promise<void> {
+  const { allocation: _allocation, reservedFor: _reservedFor, devices: _devices, ...status } = claim.status ?? {};
+  try {
+    await client.update<ResourceClaim>(resourceClaims, { ...claim, status }, { subresource: 'status' });
+  } catch (error) {
+    if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
+  }
 }
 
 const tries = 5;
