@@ -41,7 +41,7 @@ export interface Kind<T extends AnyObject = any> extends Resource<T> {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly verbs: readonly Verb[];
-  /** By name: `status`, `scale`, `log`, … */
+  /** By name: `status`, `scale`, `log`, … Has no prototype: callers name what they look for. */
   readonly subresources: Readonly<Record<string, Subresource>>;
   readonly schema: Schema;
   /** What a name must be; see `validateName`. */

@@ -36,9 +36,12 @@ function kindOf(facts: ResourceFacts, override: Override | undefined): Kind {
     shortNames: facts.shortNames ?? [],
     categories: facts.categories ?? [],
     verbs: facts.verbs as Verb[],
-    subresources: Object.fromEntries(
-      Object.entries(facts.subresources ?? {}).map(([name, sub]) => [name, subresource(facts, sub)]),
-    ),
+    subresources: {
+      __proto__: null as never,
+      ...Object.fromEntries(
+        Object.entries(facts.subresources ?? {}).map(([name, sub]) => [name, subresource(facts, sub)]),
+      ),
+    },
     get schema() {
       return (schema ??= definition(facts.definition) as Schema);
     },

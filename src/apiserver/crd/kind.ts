@@ -73,6 +73,7 @@ function subresourcesOf(
   kind: string,
 ): Record<string, Subresource> {
   return {
+    __proto__: null as never,
     ...(subresources?.status && { status: { kind: { group, version: name, kind }, verbs: read } }),
     ...(subresources?.scale && {
       scale: { kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: read },

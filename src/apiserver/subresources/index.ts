@@ -36,7 +36,7 @@ const bySubresource: Record<string, Partial<Record<ResourceCall['verb'], Verb>>>
 
 export async function onSubresource(context: SubresourceContext, call: ResourceCall): Promise<Answer> {
   const { kind } = call.served;
-  const declared = Object.hasOwn(kind.subresources, call.subresource) ? kind.subresources[call.subresource] : undefined;
+  const declared = kind.subresources[call.subresource];
   if (declared === undefined) throw StatusError.noSuchPath();
   const verb = bySubresource[call.subresource]?.[call.verb];
   if (verb === undefined || !(declared.verbs as readonly string[]).includes(call.verb))

@@ -93,7 +93,7 @@ function kindOf(resource: string, kind: string, namespaced: boolean): Kind {
     shortNames: [],
     categories: [],
     verbs,
-    subresources: {},
+    subresources: { __proto__: null as never },
     schema: {},
     nameRule: 'subdomain',
     countsGenerations: false,

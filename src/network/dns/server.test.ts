@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import dnsPacket from 'dns-packet';
 import { quiet } from '../../client/index.ts';
@@ -29,8 +29,6 @@ async function upstream(t: TestContext, answer: (name: string, tcp: boolean) => 
     const out = reply(message, false);
     if (out) socket.send(out, from.port, from.address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', () => resolve()));
-  const { port } = socket.address();
   const server = createServer((stream) => {
     stream.on('error', () => {});
     stream.on('data', (chunk) => {
@@ -38,7 +36,10 @@ async function upstream(t: TestContext, answer: (name: string, tcp: boolean) => 
       if (out) stream.write(framed(out));
     });
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
+  // streams first: what they are given is seldom taken for datagrams, the other way round it often is
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', () => resolve()));
   t.after(() => {
     socket.close();
     server.close();

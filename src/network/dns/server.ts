@@ -1,6 +1,6 @@
 /** The cluster's name server: datagrams and TCP on one address. */
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Authority } from './authority.ts';
 import {
   codes,
@@ -40,12 +40,17 @@ const maxConnections = 128;
 /** Milliseconds that a connection may be idle. */
 const idle = 10_000;
 const maxStreamMessage = 65_535;
+const attempts = 10;
 
 /** Rejects when the address or the port cannot be had. */
 export async function startDns(options: DnsOptions): Promise<DnsServer> {
   const answered = Array(16).fill(0) as number[];
   const answer = (query: Buffer, stream: boolean) => respond(options, answered, query, stream);
-  const datagrams = createSocket({ type: 'udp4', recvBufferSize: 1 << 20, lookup: asItIs });
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => serveStream(socket, sockets, answer));
+  server.maxConnections = maxConnections;
+  const datagrams = await listenBoth(server, options.address, options.port);
+  const { port } = datagrams.address();
   datagrams.on('message', (query, from) => {
     const send = (message: Buffer | undefined) => {
       if (message) datagrams.send(message, from.port, from.address);
@@ -54,19 +59,8 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
     if (now instanceof Promise) void now.then(send);
     else send(now);
   });
-  await bindDatagrams(datagrams, options.port, options.address);
-  const { port } = datagrams.address();
   // Whatever goes wrong with one datagram (a caller that is gone) is no reason to end.
   datagrams.on('error', () => {});
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => serveStream(socket, sockets, answer));
-  server.maxConnections = maxConnections;
-  try {
-    await listen(server, port, options.address);
-  } catch (error) {
-    datagrams.close();
-    throw error;
-  }
   return {
     address: options.address,
     port,
@@ -79,6 +73,22 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
       ]);
     },
   };
+}
+
+/** Any port, where one is asked for, is one that both transports have free: what the streams were given may be taken for datagrams. */
+async function listenBoth(server: Server, address: string, port: number): Promise<Datagrams> {
+  for (let attempt = 1; ; attempt++) {
+    await listen(server, port, address);
+    const datagrams = createSocket({ type: 'udp4', recvBufferSize: 1 << 20, lookup: asItIs });
+    try {
+      await bindDatagrams(datagrams, (server.address() as AddressInfo).port, address);
+      return datagrams;
+    } catch (error) {
+      datagrams.close();
+      await new Promise((resolve) => server.close(resolve));
+      if (port !== 0 || attempt === attempts) throw error;
+    }
+  }
 }
 
 function bindDatagrams(socket: Datagrams, port: number, address: string): Promise<void> {
