@@ -179,7 +179,7 @@ class Parts {
     const manager = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
     runControllers(this.#as(manager, 'kube-controller-manager'), list, { ...shared, clientFor });
     const scheduler = { name: 'system:kube-scheduler', groups: ['system:authenticated'] };
-    runScheduler({ client: this.#as(scheduler, 'kube-scheduler'), ...shared });
+    runScheduler({ client: this.#as(scheduler, 'kube-scheduler'), podGroups: true, ...shared });
   }
 
   async #addNodes(nodes: SimulatedNodes): Promise<void> {

@@ -121,7 +121,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     report('controllers', `${list.length}`);
     const scheduler = as('system:kube-scheduler');
     whileLeading(leader(scheduler, 'kube-scheduler'), (signal) => {
-      return runScheduler({ client: scheduler, informers, metrics, ...shared, signal }).ended;
+      return runScheduler({ client: scheduler, podGroups: true, informers, metrics, ...shared, signal }).ended;
     });
     report('scheduler', 'default-scheduler');
     const node = await startNode({

@@ -18,8 +18,7 @@ async function startWith(configuration: SchedulerConfiguration, real = false): P
   const stop = new AbortController();
   const client = cluster.clientFor({ name: 'system:kube-scheduler' });
   const { signal } = stop;
-  // it follows as the administrator does: what is alpha is not in the scheduler's role
-  const informers = new Informers({ client: cluster.client, clock, random, signal });
+  const informers = new Informers({ client, clock, random, signal });
   const scheduler = runScheduler({ client, clock, random, signal, informers, configuration });
   await cluster.eventually(
     async () => (await cluster.client.list(serviceAccounts, { namespace: 'default' })).items.length > 0,

@@ -53,8 +53,12 @@ const known = { ...standard, ...optional };
 
 export const defaultName = 'default-scheduler';
 
-/** Throws an error that names the field, for a configuration that cannot be. */
-export function profilesOf(configuration: SchedulerConfiguration, handle: Handle): Map<string, Profile> {
+/** `podGroups`: what is optional is on. Throws an error that names the field, for a configuration that cannot be. */
+export function profilesOf(
+  configuration: SchedulerConfiguration,
+  handle: Handle,
+  podGroups = false,
+): Map<string, Profile> {
   const { apiVersion, kind, profiles = [{}] } = configuration;
   if (apiVersion !== undefined && apiVersion !== 'kubescheduler.config.k8s.io/v1')
     throw new Error(`apiVersion: ${apiVersion} is not known: write kubescheduler.config.k8s.io/v1`);
@@ -67,12 +71,18 @@ export function profilesOf(configuration: SchedulerConfiguration, handle: Handle
     const percentage = profile.percentageOfNodesToScore ?? configuration.percentageOfNodesToScore ?? 0;
     if (percentage < 0 || percentage > 100)
       throw new Error(`profiles[${i}].percentageOfNodesToScore: ${percentage} is not within 0 and 100`);
-    found.set(schedulerName, build(profile, percentage, handle, `profiles[${i}]`));
+    found.set(schedulerName, build(profile, percentage, handle, podGroups ? known : standard, `profiles[${i}]`));
   }
   return found;
 }
 
-function build(profile: ProfileConfiguration, percentage: number, handle: Handle, where: string): Profile {
+function build(
+  profile: ProfileConfiguration,
+  percentage: number,
+  handle: Handle,
+  defaults: Readonly<Record<string, unknown>>,
+  where: string,
+): Profile {
   const { schedulerName = defaultName, plugins: sets = {}, pluginConfig = [] } = profile;
   for (const set of Object.values(sets))
     for (const { name } of set.enabled ?? [])
@@ -87,7 +97,7 @@ function build(profile: ProfileConfiguration, percentage: number, handle: Handle
     return plugin;
   };
   const all = merge(
-    Object.keys(standard).map((name) => ({ name })),
+    Object.keys(defaults).map((name) => ({ name })),
     sets.multiPoint,
   );
   const at = (points: readonly string[]) => {

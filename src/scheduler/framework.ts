@@ -63,6 +63,8 @@ export interface Plugin {
   preFilter?(cycle: Cycle): Rejection | ReadonlySet<string> | 'skip' | undefined;
   /** Whether the pod can run on the node. Reads the node and the snapshot as they are at this moment: preemption tries what would be. */
   filter?(cycle: Cycle, node: NodeInfo): Rejection | undefined;
+  /** The pods that get nodes in one attempt with this one, or not at all; undefined: it goes alone. At most one plugin of a profile has it. */
+  groupOf?(pod: Pod): Group | undefined;
   /** Nothing was found: what else may help (preemption). */
   postFilter?(cycle: Cycle, rejections: ReadonlyMap<NodeInfo, Rejection>): PostFilterResult;
   /** Whether it would score these pods at all; absent: it would. */
@@ -88,13 +90,26 @@ export interface Plugin {
   helps?(pod: Pod, event: ClusterEvent, old: KubeObject | undefined, object: KubeObject | undefined): boolean;
 }
 
+/** Pods that are placed together. */
+export interface Group {
+  readonly name: string;
+  /** All that are alive, placed or not. */
+  readonly pods: readonly Pod[];
+  /** What a pod that has a place is told while too few others have. */
+  readonly waitsFor: string;
+  /** Whether as many have a place, by the snapshot of this moment, as are needed for any to run. */
+  enough(): boolean;
+  /** Writes to the group what came out. Never rejects. */
+  tell(scheduled: boolean, reason: string, message: string): void;
+}
+
 export interface PostFilterResult {
   /** For the message, after what the filters said. */
   readonly message?: string;
   /** Where the pod is to come; '' takes back what was said before; undefined leaves it. */
   readonly nominatedNode?: string;
-  /** How many others are evicted for it. */
-  readonly victims?: number;
+  /** Who is evicted for it. */
+  readonly evicted?: readonly Pod[];
   /** What must be written for it. The pod is not tried again before it is done. */
   readonly work?: () => Promise<void>;
 }

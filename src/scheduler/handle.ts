@@ -1,5 +1,5 @@
 /** What the scheduler gives its plugins when it makes them: the world beyond pods and nodes. */
-import type { Client, Informer, Lister } from '../client/index.ts';
+import type { Client, Informer, Lister, Log } from '../client/index.ts';
 import type { Clock, KubeObject, Random, Resource } from '../machinery/index.ts';
 import type { ClusterEvent, Plugin } from './framework.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -8,6 +8,7 @@ export interface Handle {
   readonly client: Client;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly snapshot: Snapshot;
   /** What is known of a resource; complete before the first attempt. Its changes wake pods that wait for `event`. */
   watch<T extends KubeObject>(resource: Resource<T>, event?: ClusterEvent): Lister<T>;

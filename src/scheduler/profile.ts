@@ -16,6 +16,8 @@ export interface Profile {
   readonly reservers: readonly Plugin[];
   readonly permitters: readonly Plugin[];
   readonly binders: readonly Plugin[];
+  /** Knows which pods are placed together. */
+  readonly grouping: Plugin | undefined;
 }
 
 /**
@@ -40,6 +42,7 @@ export function newProfile(
     postFilters: plugins.filter((plugin) => plugin.postFilter !== undefined),
     reservers: plugins.filter((plugin) => plugin.reserve !== undefined || plugin.unreserve !== undefined),
     permitters: plugins.filter((plugin) => plugin.permit !== undefined),
+    grouping: plugins.find((plugin) => plugin.groupOf !== undefined),
     binders: plugins.filter((plugin) => plugin.preBind !== undefined),
   };
 }

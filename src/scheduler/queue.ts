@@ -159,6 +159,27 @@ export class SchedulingQueue {
     await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
+  /**
+   * Takes these, too, for the attempt of `pod`, which was polled: all that wait, for a back-off or a change, but are not kept out. Returns all
+   * that are tried, the most important first.
+   */
+  pollWith(pod: Pod, others: readonly Pod[]): Pod[] {
+    const tried = [this.#known.get(keyOf(pod))].flatMap((one) => one ?? []);
+    for (const { metadata } of others) {
+      const key = keyOf({ metadata });
+      const waiting = this.#known.get(key);
+      if (waiting === undefined || waiting.pod.metadata.uid !== metadata.uid) continue;
+      if (waiting.place !== 'active' && waiting.place !== 'backoff' && waiting.place !== 'aside') continue;
+      this.#leave(waiting);
+      // a new entry: the heaps forget the old one when they come to it
+      const taken: Waiting = { ...waiting, place: 'trying' };
+      if (taken.since < 0) taken.since = this.#clock.monotonic();
+      this.#known.set(key, taken);
+      tried.push(taken);
+    }
+    return tried.sort((a, b) => (isBefore(a, b) ? -1 : 1)).map((one) => one.pod);
+  }
+
   /** The attempt failed: the pod is set aside until something changes that may help; tried again later when nobody rejected it. */
   rejected(pod: Pod, by: readonly Plugin[]): void {
     const waiting = this.#known.get(keyOf(pod));

@@ -7,8 +7,9 @@ import { Binding } from './binding.ts';
 import { profilesOf, type SchedulerConfiguration } from './config.ts';
 import { type Chosen, Scheduling, type Unschedulable } from './cycle.ts';
 import { Extenders } from './extender.ts';
-import type { ClusterEvent } from './framework.ts';
+import type { ClusterEvent, Group } from './framework.ts';
 import type { Handle } from './handle.ts';
+import { groupMessages, placeTogether } from './podgroups.ts';
 import { PodStatus } from './podstatus.ts';
 import type { Profile } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
@@ -25,6 +26,8 @@ export interface SchedulerOptions {
   informers?: Informers;
   /** Absent: one profile, `default-scheduler`, with upstream's plugins. Throws when it cannot be. */
   configuration?: SchedulerConfiguration;
+  /** The cluster serves PodGroups (scheduling.k8s.io/v1alpha2): their pods are placed together. Absent: only where a profile enables it. */
+  podGroups?: boolean;
   /** Where it is counted what it does; absent: nowhere. */
   metrics?: MetricSet | undefined;
 }
@@ -79,7 +82,7 @@ class Scheduler {
       return recorder;
     };
     this.#informers = options.informers ?? new Informers({ client, clock, random, signal, log });
-    this.#profiles = profilesOf(configuration, this.#handle(client, random));
+    this.#profiles = profilesOf(configuration, this.#handle(client, random), options.podGroups);
     const { podInitialBackoffSeconds, podMaxBackoffSeconds, extenders = [] } = configuration;
     this.#queue = new SchedulingQueue(clock, (pod) => this.#gate(pod), {
       initialBackoff: podInitialBackoffSeconds && podInitialBackoffSeconds * 1000,
@@ -130,6 +133,7 @@ class Scheduler {
       client,
       clock: this.#clock,
       random,
+      log: this.#log,
       snapshot: this.#snapshot,
       watch: (resource, event) => {
         listen(resource, event);
@@ -189,6 +193,9 @@ class Scheduler {
   #attempt(pod: Pod): Promise<void> | undefined {
     const profile = this.#profiles.get(pod.spec.schedulerName!)!;
     const outside = this.#extenders.about(pod);
+    // what programs outside say takes time, in which others are placed: then each goes alone, and waits for the rest before it is bound
+    const group = outside === undefined ? profile.grouping?.groupOf!(pod) : undefined;
+    if (group !== undefined) return void this.#attemptGroup(pod, profile, group);
     const began = this.#clock.monotonic();
     try {
       if (outside === undefined) return void this.#take(pod, profile, this.#scheduling.choose(pod, profile), began);
@@ -199,6 +206,25 @@ class Scheduler {
     } catch (error) {
       this.#failed(pod, error, began);
       return undefined;
+    }
+  }
+
+  #attemptGroup(first: Pod, profile: Profile, group: Group): void {
+    const members = this.#queue.pollWith(first, group.pods);
+    const began = this.#clock.monotonic();
+    try {
+      const stranger = members.find(({ spec }) => spec.schedulerName !== profile.name);
+      if (stranger !== undefined)
+        throw new Error(
+          `all pods in a single pod group should have the same .spec.schedulerName set, got: "${profile.name}" and "${stranger.spec.schedulerName}"`,
+        );
+      const { outcome, results } = placeTogether(members, group, profile, this.#scheduling, profile.grouping!);
+      for (const [i, pod] of members.entries()) this.#take(pod, profile, results[i]!, began);
+      const reason = outcome === 'scheduled' ? 'Scheduled' : 'Unschedulable';
+      group.tell(outcome === 'scheduled', reason, groupMessages[outcome]);
+    } catch (error) {
+      for (const pod of members) this.#failed(pod, error, began);
+      group.tell(false, 'SchedulerError', error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -217,10 +243,10 @@ class Scheduler {
     this.#counts.algorithm.observe(seconds);
     if ('node' in result) return this.#binding.begin(pod, profile, result, began);
     this.#counts.attempt(profile.name, 'unschedulable', seconds);
-    if (result.postFilter !== undefined) this.#counts.preemptionAttempts.add();
-    if (result.postFilter?.victims !== undefined) this.#counts.preemptionVictims.observe(result.postFilter.victims);
     const { message, by, postFilter } = result;
-    const { nominatedNode, work } = postFilter ?? {};
+    const { nominatedNode, evicted, work } = postFilter ?? {};
+    if (postFilter !== undefined) this.#counts.preemptionAttempts.add();
+    if (evicted !== undefined) this.#counts.preemptionVictims.observe(evicted.length);
     if (nominatedNode !== undefined) this.#snapshot.nominate(pod, nominatedNode);
     this.#eventsFor(pod.spec.schedulerName!).event(pod, 'Warning', 'FailedScheduling', message);
     void this.#status.write(pod, 'Unschedulable', message, nominatedNode);

@@ -181,7 +181,7 @@ async function startParts(options: ClusterOptions, apiserver: Apiserver, parts: 
     ended.push(runControllers(manager, list, { ...parts, informers, clientFor }).ended);
   }
   if (options.scheduler !== false)
-    ended.push(runScheduler({ client: as('system:kube-scheduler'), ...parts, informers }).ended);
+    ended.push(runScheduler({ client: as('system:kube-scheduler'), podGroups: true, ...parts, informers }).ended);
   await Promise.race([
     Promise.all(ended),
     new Promise<void>((resolve) => parts.signal.addEventListener('abort', () => resolve(), { once: true })),

@@ -17,6 +17,7 @@ import type { AdmissionCounts, Phase, StepSeries } from './counts.ts';
 import { defaultIngressClass } from './defaultingressclass.ts';
 import { deviceAdminAccess } from './deviceadminaccess.ts';
 import { nodeRestriction } from './noderestriction.ts';
+import { podGroupWorkloadExists } from './podgroup.ts';
 import { podTopologyLabels } from './podtopologylabels.ts';
 import { storageObjectInUseProtection } from './storageprotection.ts';
 import { defaultTolerationSeconds } from './defaulttolerationseconds.ts';
@@ -64,6 +65,7 @@ export function admissionSteps(means: AdmissionMeans): AdmissionStep[] {
     certificateSubjectRestriction,
     defaultIngressClass,
     podTopologyLabels,
+    podGroupWorkloadExists,
     deviceAdminAccess,
     rbacEscalation,
     policyExpressions,

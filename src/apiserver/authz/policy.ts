@@ -29,6 +29,27 @@ const more: readonly Fact[] = [
   ]),
 ];
 
+const groups = 'scheduling.k8s.io';
+const reads = ['get', 'list', 'watch'];
+
+/** To upstream's roles, for what upstream serves only where it is asked to. */
+const added: Readonly<Record<string, PolicyRule[]>> = {
+  'system:aggregate-to-view': [
+    { verbs: reads, apiGroups: [groups], resources: ['workloads', 'podgroups', 'podgroups/status'] },
+  ],
+  'system:aggregate-to-edit': [
+    {
+      verbs: ['create', 'delete', 'deletecollection', 'patch', 'update'],
+      apiGroups: [groups],
+      resources: ['workloads', 'podgroups'],
+    },
+  ],
+  'system:kube-scheduler': [
+    { verbs: reads, apiGroups: [groups], resources: ['podgroups'] },
+    { verbs: ['patch', 'update'], apiGroups: [groups], resources: ['podgroups/status'] },
+  ],
+};
+
 function controllerRole(account: string, rules: PolicyRule[]): Fact[] {
   const name = `system:controller:${account}`;
   const subject = { kind: 'ServiceAccount', name: account, namespace: 'kube-system' };
@@ -39,8 +60,13 @@ function controllerRole(account: string, rules: PolicyRule[]): Fact[] {
 }
 
 export function bootstrapPolicy(): AnyObject[] {
-  const all = [...(facts as unknown as Fact[]), ...more];
+  const all = [...(facts as unknown as Fact[]).map(withMore), ...more];
   return all.map((fact) => objectOf(fact, all));
+}
+
+function withMore(fact: Fact): Fact {
+  const rules = fact.kind === 'ClusterRole' ? added[fact.name] : undefined;
+  return rules === undefined ? fact : { ...fact, rules: [...(fact.rules ?? []), ...rules] };
 }
 
 function objectOf(fact: Fact, all: readonly Fact[]): AnyObject {

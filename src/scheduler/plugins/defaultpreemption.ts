@@ -53,7 +53,7 @@ export const defaultPreemption = (args: DefaultPreemptionArgs = {}, handle: Hand
       const { candidates, told } = dryRun(cycle, potential, wanted, budgets, handle);
       if (candidates.length > 0) {
         const best = pick(candidates);
-        return { nominatedNode: best.node.name, victims: best.victims.length, work: () => evict(best, pod, handle) };
+        return { nominatedNode: best.node.name, evicted: best.victims, work: () => evict(best, pod, handle) };
       }
       const rest = snapshot.size - told.length;
       const all = reasonsOf(told);

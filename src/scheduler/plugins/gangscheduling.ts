@@ -1,5 +1,5 @@
 import { type Pod, type PodGroup, podGroups, pods } from '../../api/index.ts';
-import type { Timer } from '../../machinery/index.ts';
+import { formatTime, isStatusError, type Timer } from '../../machinery/index.ts';
 import type { Plugin } from '../framework.ts';
 import type { Handle } from '../handle.ts';
 
@@ -25,6 +25,8 @@ export const gangScheduling = (_args: unknown, handle: Handle): Plugin => {
   handle.informer<PodGroup>(podGroups).addHandler({ onAdd: () => handle.recheck(), onUpdate: () => handle.recheck() });
   const needed = (group: string) => groups.get(group)?.spec.schedulingPolicy.gang?.minCount ?? 0;
   const alive = (group: string) => members(group).filter((pod) => pod.metadata.deletionTimestamp === undefined);
+  const placed = (group: string) =>
+    alive(group).filter((one) => one.spec.nodeName || handle.snapshot.has(one.metadata.uid!)).length;
   const release = (group: string, uid: string) => {
     const others = waiting.get(group);
     others?.get(uid)?.timer.cancel();
@@ -42,12 +44,22 @@ export const gangScheduling = (_args: unknown, handle: Handle): Plugin => {
       if (alive(group).length >= needed(group)) return undefined;
       return 'waiting for minCount pods from a gang to appear in scheduling queue';
     },
-    permit({ pod, snapshot }, _node, allow) {
+    groupOf(pod) {
+      const group = groupOf(pod);
+      if (group === undefined) return undefined;
+      return {
+        name: group,
+        pods: alive(group),
+        waitsFor: 'waiting for minCount pods from a gang to be scheduled',
+        enough: () => placed(group) >= needed(group),
+        tell: (scheduled, reason, message) => void tellGroup(groups.get(group), { scheduled, reason, message }, handle),
+      };
+    },
+    permit({ pod }, _node, allow) {
       const group = groupOf(pod);
       if (group === undefined || needed(group) === 0) return undefined;
-      const placed = alive(group).filter((one) => one.spec.nodeName || snapshot.has(one.metadata.uid!)).length;
       const others = waiting.get(group) ?? new Map<string, Waiting>();
-      if (placed >= needed(group)) {
+      if (placed(group) >= needed(group)) {
         for (const [uid, one] of others) {
           release(group, uid);
           one.allow();
@@ -70,6 +82,31 @@ export const gangScheduling = (_args: unknown, handle: Handle): Plugin => {
     helps: (pod, event, _old, object) => event !== 'PodAdd' || groupOf(object as Pod) === groupOf(pod),
   };
 };
+
+/** A group that has run once stays scheduled, whatever comes of pods that are added to it. */
+async function tellGroup(
+  group: PodGroup | undefined,
+  { scheduled, reason, message }: { scheduled: boolean; reason: string; message: string },
+  { client, clock, log }: Handle,
+): Promise<void> {
+  if (group === undefined) return;
+  const type = 'PodGroupScheduled';
+  const status = scheduled ? 'True' : 'False';
+  const known = group.status?.conditions?.find((one) => one.type === type);
+  if (known?.status === 'True' && !scheduled) return;
+  if (known?.status === status && known.reason === reason && known.message === message) return;
+  const { name, namespace, uid, generation } = group.metadata;
+  const lastTransitionTime = known?.status === status ? known.lastTransitionTime : formatTime(clock.now());
+  const condition = { type, status, reason, message, lastTransitionTime, observedGeneration: generation };
+  const body = { metadata: { uid }, status: { conditions: [condition] } };
+  try {
+    const ref = { name: name!, namespace: namespace! };
+    await client.patch(podGroups, ref, { type: 'strategic', body }, { subresource: 'status' });
+  } catch (err) {
+    if (isStatusError(err, 'NotFound', 'Conflict')) return;
+    log.warn({ err, podGroup: `${namespace}/${name}` }, 'what came of a pod group could not be written to it');
+  }
+}
 
 /** `namespace/name`. */
 function groupOf({ metadata, spec }: Pod): string | undefined {

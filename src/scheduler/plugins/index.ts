@@ -38,7 +38,7 @@ export const plugins: Readonly<Record<string, PluginFactory>> = {
   ImageLocality: imageLocality,
 };
 
-/** Only where a profile enables them: what they lean on is alpha, and not every cluster serves it. */
+/** Only where a profile or whoever starts the scheduler enables them: what they lean on is alpha, and not every cluster serves it. */
 export const optional: Readonly<Record<string, PluginFactory>> = {
   GangScheduling: gangScheduling,
 };

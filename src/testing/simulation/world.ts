@@ -81,7 +81,8 @@ export class World {
     const shared = { clock, random, log, signal: stop.signal };
     const as = (user: string) => this.#clientFor({ name: user, groups: ['system:authenticated'] }, user);
     const run = () => {
-      if (name === 'scheduler') return runScheduler({ client: as('system:kube-scheduler'), ...shared }).ended;
+      if (name === 'scheduler')
+        return runScheduler({ client: as('system:kube-scheduler'), podGroups: true, ...shared }).ended;
       const client = as('system:kube-controller-manager');
       const clientFor = (account: string) =>
         this.#clientFor(serviceAccountUser('kube-system', account), 'kube-controller-manager');
