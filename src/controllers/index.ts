@@ -20,7 +20,7 @@ import { podGarbageCollector } from './podgc.ts';
 import { replicaSetController, replicationController } from './replicaset.ts';
 import { bootstrapSigner, tokenCleaner } from './bootstraptokens/index.ts';
 import { certificateApproving, certificateCleaner, certificateSigning, type Sign } from './certificates/index.ts';
-import { claimProtection, volumeProtection } from './protection/index.ts';
+import { claimProtection, podGroupProtection, volumeProtection } from './protection/index.ts';
 import { podResourceClaims, resourceClaimCleaner } from './resourceclaim/index.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import { rootCAPublisher } from './rootcapublisher.ts';
@@ -55,6 +55,7 @@ export function controllers({ clusterCA, sign, signToken, localVolumes, nodeCIDR
     resourceQuotaController,
     claimProtection,
     volumeProtection,
+    podGroupProtection,
     certificateApproving,
     certificateCleaner,
     ...(sign === undefined ? [] : [certificateSigning(sign)]),

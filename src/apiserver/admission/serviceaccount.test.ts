@@ -76,7 +76,7 @@ test('the first pod of a namespace waits for the account that every namespace is
   });
   await (clock as VirtualClock).advance(300);
   await client.create(serviceAccounts, { metadata: { name: 'default', namespace: 'fresh' } });
-  await (clock as VirtualClock).advance(300);
+  // no time passes any more
   assert.equal((await made).spec!.serviceAccountName, 'default');
 });
 

@@ -1,7 +1,7 @@
 import { type AnyObject, StatusError } from '../../machinery/index.ts';
 import { referencesOf } from '../authz/node/references.ts';
 import type { AdmissionRequest, AdmissionStep, Registry } from '../registry/context.ts';
-import { forbidden, lookup } from './lookup.ts';
+import { cacheOf, forbidden, lookup } from './lookup.ts';
 
 const serviceAccounts = { group: '', version: 'v1', resource: 'serviceaccounts' };
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -40,13 +40,27 @@ export const serviceAccount: AdmissionStep = {
   },
 };
 
-/** A namespace's first pod may come before the account that every namespace is given: a controller makes it, and is waited for. */
+/** So long, in milliseconds, a namespace's first pod waits for the account that a controller makes for every namespace. */
+const patience = 1_500;
+
 async function accountOf(registry: Registry, namespace: string, name: string): Promise<AnyObject | undefined> {
-  for (let tries = name === 'default' ? 10 : 1; ; tries--) {
-    const account = await lookup(registry, serviceAccounts, namespace, name);
-    if (account !== undefined || tries === 1) return account;
-    await registry.clock.sleep(100 + 100 * registry.random.next());
-  }
+  const find = () => lookup(registry, serviceAccounts, namespace, name);
+  const found = await find();
+  if (found !== undefined || name !== 'default') return found;
+  const cache = await cacheOf(registry, serviceAccounts);
+  // what comes, and not only time, ends the wait
+  const come = Promise.withResolvers<void>();
+  const isIt = ({ metadata }: AnyObject) => metadata.namespace === namespace && metadata.name === name;
+  const forget = cache.listen({
+    onEvents: (events) => events.some(({ deleted, entry }) => !deleted && isIt(entry.object)) && come.resolve(),
+    onEnd: come.resolve,
+  });
+  const timer = registry.clock.after(patience, come.resolve);
+  const there = await find();
+  if (there === undefined) await come.promise;
+  timer.cancel();
+  forget();
+  return there ?? find();
 }
 
 /** What runs without the API may not lean on it. */

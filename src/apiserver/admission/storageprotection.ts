@@ -4,12 +4,13 @@ const finalizers: Readonly<Record<string, string>> = {
   __proto__: null as never,
   persistentvolumeclaims: 'kubernetes.io/pvc-protection',
   persistentvolumes: 'kubernetes.io/pv-protection',
+  podgroups: 'scheduling.k8s.io/podgroup-protection',
 };
 
-/** A claim that a pod uses, and a volume that a claim uses, do not go before those do: the protection controllers let them. */
+/** A claim or group that a pod uses, and a volume that a claim uses, do not go before those do: the protection controllers let them. */
 export const storageObjectInUseProtection: AdmissionStep = {
   name: 'StorageObjectInUseProtection',
-  resources: ['/persistentvolumeclaims', '/persistentvolumes'],
+  resources: ['/persistentvolumeclaims', '/persistentvolumes', 'scheduling.k8s.io/podgroups'],
   operations: ['CREATE'],
   admit({ call, object }) {
     if (call.subresource !== '') return;

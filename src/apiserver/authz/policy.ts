@@ -27,6 +27,10 @@ const more: readonly Fact[] = [
     { verbs: ['get', 'update', 'delete'], apiGroups: [''], resources: ['secrets'] },
     { verbs: ['get'], apiGroups: [''], resources: ['serviceaccounts'] },
   ]),
+  ...controllerRole('podgroup-protection-controller', [
+    { verbs: ['get', 'list', 'watch', 'update'], apiGroups: ['scheduling.k8s.io'], resources: ['podgroups'] },
+    { verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['pods'] },
+  ]),
 ];
 
 const groups = 'scheduling.k8s.io';

@@ -1,5 +1,5 @@
 /**
- * Claims that pods use, and volumes that claims use, do not go before those do: admission puts a finalizer on each when it is made, and these
+ * Claims and groups that pods use, and volumes that claims use, do not go before those do: admission puts a finalizer on each when it is made, and these
  * controllers take it away again once the object is to go and nobody uses it.
  */
 import {
@@ -8,6 +8,8 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
   type Pod,
+  type PodGroup,
+  podGroups,
   pods,
 } from '../../api/index.ts';
 import type { Controller } from '../../client/index.ts';
@@ -15,6 +17,7 @@ import { cloneJson, isStatusError, type KubeObject } from '../../machinery/index
 
 const ofClaims = 'kubernetes.io/pvc-protection';
 const ofVolumes = 'kubernetes.io/pv-protection';
+const ofGroups = 'scheduling.k8s.io/podgroup-protection';
 
 export const claimProtection: Controller<PersistentVolumeClaim> = {
   name: 'pvc-protection-controller',
@@ -50,6 +53,35 @@ export const volumeProtection: Controller<PersistentVolume> = {
     if (next !== undefined) await client.update(persistentVolumes, next).catch(gone);
   },
 };
+
+export const podGroupProtection: Controller<PodGroup> = {
+  name: 'podgroup-protection-controller',
+  for: podGroups,
+  watches: [
+    {
+      resource: pods,
+      when: (old: Pod | undefined, pod: Pod | undefined) =>
+        pod === undefined || (old !== undefined && !hasEnded(old) && hasEnded(pod)),
+      keys: (pod: Pod) => [groupOf(pod) ?? []].flat(),
+    },
+  ],
+  async reconcile(key, { client, lister }) {
+    const group = lister<PodGroup>(podGroups).get(key);
+    if (group?.metadata.deletionTimestamp === undefined) return;
+    const used = () =>
+      lister<Pod>(pods)
+        .list({ namespace: group.metadata.namespace! })
+        .some((pod) => !hasEnded(pod) && groupOf(pod) === key);
+    const next = protectedAs(group, ofGroups, used);
+    if (next !== undefined) await client.update(podGroups, next).catch(gone);
+  },
+};
+
+/** `namespace/name`. */
+function groupOf({ metadata, spec }: Pod): string | undefined {
+  const name = spec.schedulingGroup?.podGroupName;
+  return name === undefined ? undefined : `${metadata.namespace}/${name}`;
+}
 
 function hasEnded({ status }: Pod): boolean {
   return status?.phase === 'Succeeded' || status?.phase === 'Failed';

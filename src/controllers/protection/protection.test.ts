@@ -5,6 +5,7 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
   type Pod,
+  podGroups,
   pods,
   serviceAccounts,
 } from '../../api/index.ts';
@@ -55,4 +56,19 @@ test('a volume goes when no claim is bound to it', async () => {
   assert.ok(left.metadata.deletionTimestamp);
   await client.update(persistentVolumes, { ...left, status: { phase: 'Released' } }, { subresource: 'status' });
   await cluster.eventually(async () => (await client.list(persistentVolumes)).items.length === 0);
+});
+
+test('a group goes after the last of its pods that runs', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  const { client } = cluster;
+  await cluster.eventually(() => client.get(serviceAccounts, at('default')));
+  const schedulingPolicy = { gang: { minCount: 1 } };
+  const group = await client.create(podGroups, { metadata: at('g'), spec: { schedulingPolicy } });
+  assert.deepEqual(group.metadata.finalizers, ['scheduling.k8s.io/podgroup-protection']);
+  const spec = { containers: [{ name: 'c', image: 'i' }], schedulingGroup: { podGroupName: 'g' } };
+  const pod = await client.create<Pod>(pods, { metadata: at('member'), spec });
+  await client.delete(podGroups, at('g'));
+  assert.ok((await client.get(podGroups, at('g'))).metadata.deletionTimestamp);
+  await client.update(pods, { ...pod, status: { ...pod.status, phase: 'Succeeded' } }, { subresource: 'status' });
+  await cluster.eventually(async () => (await client.list(podGroups)).items.length === 0);
 });
