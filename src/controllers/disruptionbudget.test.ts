@@ -127,3 +127,30 @@ test('a budget that selects nothing, or what nobody can count, is told of', asyn
     return told.includes('nothing: NoPods') && told.includes('alone: UnmanagedPods');
   });
 });
+
+test('pods that several budgets select are told; those without a controller are left out of the count', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  const { client } = cluster;
+  await cluster.eventually(() => takesPods(client));
+  for (const name of ['one', 'two'])
+    await client.create(podDisruptionBudgets, {
+      metadata: { name, namespace: 'default' },
+      spec: { maxUnavailable: 1, selector: { matchLabels: { app: 'web' } } },
+    } as PodDisruptionBudget);
+  await client.create(deployments, deployment('web', { replicas: 2 }));
+  await client.create(pods, {
+    metadata: { name: 'alone', namespace: 'default', labels: { app: 'web' } },
+    spec: { containers: [{ name: 'c', image: 'x' }] },
+  });
+  const status = await cluster.eventually(async () => {
+    await bringUp(client, cluster.clock.now());
+    const { status: now } = await client.get(podDisruptionBudgets, { name: 'one', namespace: 'default' });
+    return now?.currentHealthy === 3 && now.expectedPods === 2 ? now : undefined;
+  });
+  assert.deepEqual([status.desiredHealthy, status.disruptionsAllowed], [1, 2]);
+  await cluster.eventually(async () => {
+    const { items } = await client.list(events, { namespace: 'default' });
+    const told = items.map(({ reason, involvedObject }) => `${involvedObject.name}: ${reason}`);
+    return told.includes('alone: MultiplePodDisruptionBudgets') && told.includes('one: UnmanagedPods');
+  });
+});

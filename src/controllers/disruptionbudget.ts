@@ -35,11 +35,7 @@ export const disruptionController: Controller<PodDisruptionBudget> = {
       resource: pods,
       when: (old: Pod | undefined, pod: Pod | undefined) =>
         old === undefined || pod === undefined || !equalJson(shown(old), shown(pod)),
-      keys: (pod: Pod, { lister }) =>
-        lister<PodDisruptionBudget>(podDisruptionBudgets)
-          .list({ namespace: pod.metadata.namespace })
-          .filter((budget) => selects(budget, pod))
-          .map(keyOf),
+      keys: budgetsOf,
     },
     ...scalable.map((resource) => ({
       resource,
@@ -59,7 +55,8 @@ export const disruptionController: Controller<PodDisruptionBudget> = {
       .filter((pod) => selects(budget, pod) && isActive(pod));
     const expected = expectedOf(budget, some, context);
     tell(budget, some, expected, context);
-    const status = statusOf(budget, some, expected, now);
+    tellOfSpared(budget, some, now, context);
+    const status = statusOf(budget, some, expected?.count, now);
     if (!equalJson(withoutTimes(status), withoutTimes(budget.status ?? {})))
       await client
         .update<PodDisruptionBudget>(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' })
@@ -71,17 +68,41 @@ export const disruptionController: Controller<PodDisruptionBudget> = {
   },
 };
 
+/** A pod that several select cannot be evicted at all: its author should know. */
+function budgetsOf(pod: Pod, { lister, events }: ReconcileContext): string[] {
+  const { namespace, name } = pod.metadata;
+  const budgets = lister<PodDisruptionBudget>(podDisruptionBudgets)
+    .list({ namespace })
+    .filter((budget) => selects(budget, pod));
+  if (budgets.length > 1 && isActive(pod)) {
+    const names = budgets.map(({ metadata }) => `"${metadata.name}"`).toSorted();
+    const message = `Pod "${namespace}"/"${name}" matches multiple PodDisruptionBudgets: ${names.join(', ')}`;
+    events.event(pod, 'Warning', 'MultiplePodDisruptionBudgets', message);
+  }
+  return budgets.map(keyOf);
+}
+
+/** Pods whose eviction was granted, and that are still there. */
+function tellOfSpared(budget: PodDisruptionBudget, some: readonly Pod[], now: number, context: ReconcileContext): void {
+  const { metadata, status } = budget;
+  for (const pod of some) {
+    const time = status?.disruptedPods?.[pod.metadata.name!];
+    if (time === undefined || Date.parse(time) + grantedFor > now) continue;
+    const message = `Pod was expected by PDB ${metadata.namespace}/${metadata.name} to be deleted but it wasn't`;
+    context.events.event(pod, 'Warning', 'NotDeleted', message);
+  }
+}
+
 /** What makes the budget mean less than its author may think. */
 function tell(
   budget: PodDisruptionBudget,
   some: readonly Pod[],
-  expected: number | undefined,
+  expected: Expected | undefined,
   { events }: ReconcileContext,
 ): void {
   if (some.length === 0) events.event(budget, 'Normal', 'NoPods', 'No matching pods found');
-  if (expected !== undefined) return;
-  const unmanaged = some.some((pod) => controllerOf(pod) === undefined);
-  const [reason, message] = unmanaged
+  if (expected?.unmanaged === false) return;
+  const [reason, message] = expected?.unmanaged
     ? [
         'UnmanagedPods',
         `pods that the selector ${JSON.stringify(budget.spec?.selector)} matches have no controller, so how many there should be cannot be told: set .spec.minAvailable to a number`,
@@ -112,21 +133,30 @@ function sizeOf(object: KubeObject): number {
   return (object as { spec?: { replicas?: number } }).spec?.replicas ?? 1;
 }
 
+interface Expected {
+  readonly count: number;
+  /** Some have no controller: they are not in the count. */
+  readonly unmanaged: boolean;
+}
+
 /** How many pods there should be; undefined when nobody can tell. */
 function expectedOf(
   { spec }: PodDisruptionBudget,
   some: readonly Pod[],
   { lister }: ReconcileContext,
-): number | undefined {
-  if (spec?.maxUnavailable === undefined && typeof spec?.minAvailable !== 'string') return some.length;
+): Expected | undefined {
+  if (spec?.maxUnavailable === undefined && typeof spec?.minAvailable !== 'string')
+    return { count: some.length, unmanaged: false };
+  const managed = some.filter((pod) => controllerOf(pod) !== undefined);
   const owners = new Map<string, number>();
-  for (const pod of some) {
+  for (const pod of managed) {
     let owner = ownerOf(pod, lister);
     if (owner === undefined) return undefined;
     if (owner.kind === 'ReplicaSet') owner = ownerOf(owner.object, lister) ?? owner;
     owners.set(owner.object.metadata.uid!, sizeOf(owner.object));
   }
-  return [...owners.values()].reduce((total, size) => total + size, 0);
+  const count = [...owners.values()].reduce((total, size) => total + size, 0);
+  return { count, unmanaged: managed.length < some.length };
 }
 
 function ownerOf(

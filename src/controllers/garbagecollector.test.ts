@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { configMaps, deployments, type Pod, pods, replicaSets } from '../api/index.ts';
+import { configMaps, deployments, events, namespaces, type Pod, pods, replicaSets } from '../api/index.ts';
 import type { OwnerReference } from '../machinery/index.ts';
 import { type Cluster, startCluster, type VirtualClock } from '../testing/index.ts';
 import { deployment } from './testpods.ts';
@@ -114,4 +114,17 @@ test('owners in a circle hold nobody up', async () => {
   await owns('c', 'b');
   await cluster.client.delete(configMaps, at('a'), { propagationPolicy: 'Foreground' });
   await cluster.eventually(async () => (await names(cluster)).length === 0);
+});
+
+test('what has no namespace and names an owner in one stays, and is told of', async () => {
+  await using cluster = await startCluster();
+  const { client } = cluster;
+  const owner = ownerOf('a', await make(cluster, 'a'));
+  await client.create(namespaces, { metadata: { name: 'lost', ownerReferences: [owner] }, spec: {} });
+  const told = await cluster.eventually(async () =>
+    (await client.list(events)).items.find(({ reason }) => reason === 'OwnerRefInvalidNamespace'),
+  );
+  assert.equal(told.involvedObject.name, 'lost');
+  assert.match(told.message!, /^ownerRef \[v1\/ConfigMap, .* does not exist in namespace ""$/);
+  assert.equal((await client.get(namespaces, { name: 'lost' })).metadata.deletionTimestamp, undefined);
 });

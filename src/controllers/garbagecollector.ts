@@ -149,6 +149,7 @@ async function collect(resource: Resource, object: AnyObject, context: Work): Pr
   }
   const owners = metadata.ownerReferences ?? [];
   if (owners.length === 0) return;
+  for (const owner of owners) tellIfNowhere(owner, object, context);
   const states = await Promise.all(owners.map((owner) => stateOf(owner, object, context)));
   const gone = owners.filter((_, i) => states[i] === 'gone');
   const solid = owners.filter((_, i) => states[i] === 'solid');
@@ -192,6 +193,16 @@ async function stateOf(owner: OwnerReference, object: AnyObject, context: Work):
     cached?.metadata.uid === owner.uid ? cached : await live(resource, { name: owner.name, namespace }, context);
   if (known?.metadata.uid !== owner.uid) return 'gone';
   return isWaiting(known) ? 'waiting' : 'solid';
+}
+
+/** An owner in a namespace cannot own what has none: such a reference is left alone, and told of. */
+function tellIfNowhere({ apiVersion, kind, name, uid }: OwnerReference, object: AnyObject, context: Work): void {
+  if (object.metadata.namespace !== undefined) return;
+  const resource = context.collected.ofOwner({ apiVersion, kind, name, uid });
+  if (resource === undefined || !resource.namespaced) return;
+  const identity = `[${apiVersion}/${kind}, namespace: , name: ${name}, uid: ${uid}]`;
+  const message = `ownerRef ${identity} does not exist in namespace ""`;
+  context.events.event(object, 'Warning', 'OwnerRefInvalidNamespace', message);
 }
 
 async function live(

@@ -166,6 +166,25 @@ describe('an autoscaler', () => {
   });
 });
 
+test('two autoscalers of the same pods leave them alone, and say so', async () => {
+  await using cluster = await start({ cpu: 150 });
+  const { client } = cluster;
+  const other = autoscaler();
+  other.metadata.name = 'other';
+  await client.create(horizontalPodAutoscalers, autoscaler({ maxReplicas: 2, minReplicas: 2 }));
+  await client.create(horizontalPodAutoscalers, other);
+  const active = await cluster.eventually(async () => {
+    const found = await condition(cluster, 'ScalingActive');
+    return found?.reason === 'AmbiguousSelector' ? found : undefined;
+  });
+  assert.equal(active.status, 'False');
+  assert.match(active.message!, /are controlled by multiple HPAs: \[\S+\/other \S+\/web\]$/);
+  await client.delete(horizontalPodAutoscalers, { ...ref, name: 'other' });
+  await cluster.eventually(async () => (await condition(cluster, 'ScalingActive'))?.status === 'True', {
+    within: 900_000,
+  });
+});
+
 test('the Metrics API tells what pods and nodes use', async () => {
   await using cluster = await start({ cpu: 150 });
   const [first] = await cluster.eventually(async () => {

@@ -20,6 +20,7 @@ import {
   equalJson,
   formatTime,
   isStatusError,
+  keyOf,
   parseSelector,
   quantityMilliValue,
   type Resource,
@@ -38,10 +39,17 @@ interface Pass {
   readonly autoscaler: HorizontalPodAutoscaler;
   readonly status: Status;
   readonly context: ReconcileContext;
+  readonly selectors: Map<string, Selector>;
 }
 
 export function horizontalPodAutoscaler(): Controller<HorizontalPodAutoscaler> {
   const histories = new Map<string, History>();
+  /** Which pods each autoscaler measures, by its key. */
+  const selectors = new Map<string, Selector>();
+  const forget = (key: string) => {
+    histories.delete(key);
+    selectors.delete(key);
+  };
   return {
     name: 'horizontal-pod-autoscaler',
     for: horizontalPodAutoscalers,
@@ -49,11 +57,10 @@ export function horizontalPodAutoscaler(): Controller<HorizontalPodAutoscaler> {
     reads: [pods, customResourceDefinitions],
     async reconcile(key, context) {
       const autoscaler = context.lister(horizontalPodAutoscalers).get(key);
-      if (autoscaler === undefined || autoscaler.metadata.deletionTimestamp !== undefined)
-        return void histories.delete(key);
+      if (autoscaler === undefined || autoscaler.metadata.deletionTimestamp !== undefined) return forget(key);
       const status = cloneJson(autoscaler.status ?? { desiredReplicas: 0 });
       try {
-        await scale({ autoscaler, status, context }, key, histories);
+        await scale({ autoscaler, status, context, selectors }, key, histories);
       } finally {
         if (!equalJson(status, autoscaler.status ?? {})) await write(autoscaler, status, context);
       }
@@ -62,11 +69,17 @@ export function horizontalPodAutoscaler(): Controller<HorizontalPodAutoscaler> {
   };
 }
 
-async function write(autoscaler: HorizontalPodAutoscaler, status: Status, { client }: ReconcileContext): Promise<void> {
+async function write(
+  autoscaler: HorizontalPodAutoscaler,
+  status: Status,
+  { client, events }: ReconcileContext,
+): Promise<void> {
   try {
     await client.update(horizontalPodAutoscalers, { ...autoscaler, status }, { subresource: 'status' });
   } catch (error) {
-    if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
+    if (isStatusError(error, 'NotFound', 'Conflict')) return;
+    events.event(autoscaler, 'Warning', 'FailedUpdateStatus', textOf(error));
+    throw error;
   }
 }
 
@@ -248,6 +261,7 @@ function selectorOf(pass: Pass, target: Scale): Selector | undefined {
   const text = target.status?.selector ?? '';
   const refuse = (reason: string, message: string, condition = message, event = reason) => {
     context.events.event(autoscaler, 'Warning', event, message);
+    context.events.event(autoscaler, 'Warning', 'FailedComputeMetricsReplicas', message);
     set(pass, 'ScalingActive', false, reason, condition);
     return undefined;
   };
@@ -258,12 +272,29 @@ function selectorOf(pass: Pass, target: Scale): Selector | undefined {
       "the HPA target's scale is missing a selector",
       'SelectorRequired',
     );
+  let selector: Selector;
   try {
-    return parseSelector(text);
+    selector = parseSelector(text);
   } catch (error) {
     const message = `couldn't convert selector into a corresponding internal selector object: ${textOf(error)}`;
     return refuse('InvalidSelector', message);
   }
+  const rivals = rivalsFor(pass, selector);
+  if (rivals.length < 2) return selector;
+  return refuse('AmbiguousSelector', `pods by selector ${text} are controlled by multiple HPAs: [${rivals.join(' ')}]`);
+}
+
+/** The autoscalers, this one included, that measure the same pods: they would pull against each other. */
+function rivalsFor({ autoscaler, context, selectors }: Pass, selector: Selector): string[] {
+  const { namespace } = autoscaler.metadata;
+  selectors.set(keyOf(autoscaler), selector);
+  const others = Array.from(selectors).filter(([key]) => key.startsWith(`${namespace}/`));
+  if (others.length < 2) return [];
+  const some = context.lister<Pod>(pods).list({ namespace, selector });
+  return others
+    .filter(([, other]) => some.some(({ metadata }) => other.matches(metadata.labels)))
+    .map(([key]) => key)
+    .toSorted();
 }
 
 /** The resource of a kind that can be scaled. */

@@ -118,6 +118,13 @@ async function act(
         'FailedDaemonPod',
         `Found failed daemon pod ${namespace}/${name} on node ${pod.spec.nodeName}, will try to kill it`,
       );
+    if (pod.status?.phase === 'Succeeded')
+      events.event(
+        set,
+        'Normal',
+        'SucceededDaemonPod',
+        `Found succeeded daemon pod ${namespace}/${name} on node ${pod.spec.nodeName}, will try to delete it`,
+      );
     await client.delete(pods, refOf(pod), { preconditions: { uid: uid! } }).catch((error: unknown) => {
       if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
     });

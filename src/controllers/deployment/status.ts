@@ -41,12 +41,13 @@ export function statusOf(
 
 const timedOut = 'ProgressDeadlineExceeded';
 const created = 'NewReplicaSetCreated';
+const found = 'FoundNewReplicaSet';
 const resumed = 'DeploymentResumed';
 
 /** Whether the release still goes on, so that its deadline counts. */
 export function isUnderWay(deployment: Deployment): boolean {
   const progress = deployment.status?.conditions?.find((one) => one.type === 'Progressing');
-  return ['ReplicaSetUpdated', created, resumed].includes(progress?.reason ?? '');
+  return ['ReplicaSetUpdated', created, found, resumed].includes(progress?.reason ?? '');
 }
 
 type Told = Pick<DeploymentCondition, 'type' | 'status' | 'reason' | 'message'>;
@@ -104,8 +105,10 @@ function progressOf(
     known.reason === done.reason ||
     !(known.message?.includes(`"${current?.metadata.name}"`) || known.reason === resumed);
   const moved = hasMoved(deployment.status ?? {}, status);
-  if (current !== undefined && begins && !moved && isNewSince(known, current))
+  if (current !== undefined && begins && !moved && isNewSince(known, deployment, current))
     return { type: 'Progressing', status: 'True', reason: created, message: `Created new ${nameOf(current)}` };
+  if (current !== undefined && known === undefined && !moved)
+    return { type: 'Progressing', status: 'True', reason: found, message: `Found new ${nameOf(current)}` };
   if (begins || moved)
     return { type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', message: `${name} is progressing.` };
   if (known.reason === timedOut) return undefined;
@@ -115,8 +118,11 @@ function progressOf(
 
 const nameOf = ({ metadata }: ReplicaSet) => `replica set "${metadata.name}"`;
 
-function isNewSince(known: DeploymentCondition | undefined, { metadata }: ReplicaSet): boolean {
-  return known === undefined || Date.parse(metadata.creationTimestamp ?? '') >= Date.parse(known.lastUpdateTime ?? '');
+/** One that was there before the Deployment, or before it told of its progress, is not made but found. */
+function isNewSince(known: DeploymentCondition | undefined, deployment: Deployment, { metadata }: ReplicaSet): boolean {
+  if (known === undefined && deployment.status?.observedGeneration !== undefined) return false;
+  const since = known === undefined ? deployment.metadata.creationTimestamp : known.lastUpdateTime;
+  return Date.parse(metadata.creationTimestamp ?? '') >= Date.parse(since ?? '');
 }
 
 function hasMoved(before: Status, after: Status): boolean {

@@ -41,7 +41,7 @@ export const endpointSliceMirroring: Controller<Endpoints> = {
     },
   ],
   async reconcile(key, context) {
-    const { lister } = context;
+    const { lister, events } = context;
     const object = lister(endpoints).get(key);
     const service = lister<Service>(services).get(key);
     const [namespace, name] = key.split('/') as [string, string];
@@ -52,6 +52,14 @@ export const endpointSliceMirroring: Controller<Endpoints> = {
       );
     if (object === undefined || service === undefined || !isMirrored(object, service))
       return writeSlices({ create: [], update: [], delete: existing }, context);
+    const left = leftOut(object);
+    if (left > 0)
+      events.event(
+        object,
+        'Warning',
+        'TooManyAddressesToMirror',
+        `A max of ${mostOfSubset} addresses can be mirrored to EndpointSlices per Endpoints subset. ${left} addresses were skipped`,
+      );
     await writeSlices(sliceChanges(templateFor(object), mirrored(object), existing, mostOfSubset), context);
   },
 };
@@ -71,6 +79,14 @@ function templateFor(object: Endpoints): SliceTemplate {
     ...(copied.length > 0 && { annotations: Object.fromEntries(copied) }),
     owner: controllerRef(endpoints, object),
   };
+}
+
+/** Addresses beyond what a subset may have. */
+function leftOut({ subsets = [] }: Endpoints): number {
+  const sizes = subsets.map(
+    ({ addresses = [], notReadyAddresses = [] }) => addresses.length + notReadyAddresses.length,
+  );
+  return sizes.reduce((total, size) => total + Math.max(0, size - mostOfSubset), 0);
 }
 
 export function mirrored({ subsets = [] }: Endpoints): EndpointGroup[] {

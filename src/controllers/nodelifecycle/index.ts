@@ -37,7 +37,7 @@ export function nodeLifecycle(): Controller<Node> {
         when: (old: Pod | undefined, pod: Pod | undefined) => !!pod?.spec.nodeName && !old?.spec.nodeName,
       },
     ],
-    start({ informer, clock }) {
+    start({ informer, clock, events }) {
       const note = (name: string) => heard.set(name, clock.now());
       informer<Lease>(leases).addHandler({
         onUpdate(old, { metadata, spec }) {
@@ -47,6 +47,10 @@ export function nodeLifecycle(): Controller<Node> {
       informer<Node>(nodes).addHandler({
         onUpdate(old, node) {
           if (readyOf(old)?.lastHeartbeatTime !== readyOf(node)?.lastHeartbeatTime) note(node.metadata.name!);
+        },
+        onDelete(node) {
+          const { name } = node.metadata;
+          events.event(node, 'Normal', 'RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`);
         },
       });
     },

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type Lease, leases, type Node, nodes, type Pod, pods, type Taint, type Toleration } from '../../api/index.ts';
+import {
+  events,
+  type Lease,
+  leases,
+  type Node,
+  nodes,
+  type Pod,
+  pods,
+  type Taint,
+  type Toleration,
+} from '../../api/index.ts';
 import { formatMicroTime, formatTime } from '../../machinery/index.ts';
 import { type Cluster, startCluster, type VirtualClock } from '../../testing/index.ts';
 import { report, takesPods } from '../testpods.ts';
@@ -176,4 +186,15 @@ test('a taint that somebody sets ends pods that do not tolerate it', async () =>
     { within: 5_000 },
   );
   assert.equal((await client.get(pods, { name: 'stays', namespace: 'default' })).metadata.deletionTimestamp, undefined);
+});
+
+test('a node that comes and one that goes are told of', async () => {
+  await using cluster = await startCluster({ scheduler: false });
+  await join(cluster, 'a');
+  const { client } = cluster;
+  const told = (reason: string) =>
+    cluster.eventually(async () => (await client.list(events)).items.find((one) => one.reason === reason)?.message);
+  assert.equal(await told('RegisteredNode'), 'Node a event: Registered Node a in Controller');
+  await client.delete(nodes, { name: 'a' });
+  assert.equal(await told('RemovingNode'), 'Node a event: Removing Node a from Controller');
 });

@@ -4,6 +4,8 @@ import {
   type PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
+  type Pod,
+  pods,
   type StorageClass,
   storageClasses,
 } from '../../api/index.ts';
@@ -18,6 +20,13 @@ export function claimBinder(provisioner: Provisioner | undefined): Controller<Pe
     account: 'persistent-volume-binder',
     for: persistentVolumeClaims,
     watches: [
+      {
+        // a claim tells whom it waits for
+        resource: pods,
+        when: (old: Pod | undefined, pod: Pod | undefined) => old === undefined && !pod?.spec.nodeName,
+        keys: (pod: Pod, { lister }) =>
+          claimKeysOf(pod).filter((key) => lister(persistentVolumeClaims).get(key)?.spec.volumeName === undefined),
+      },
       {
         resource: persistentVolumes,
         keys: (volume: PersistentVolume, { lister }) => {
@@ -114,8 +123,15 @@ async function findFor(
   const volume = bestFor(claim, lister(persistentVolumes).list(), waits);
   if (volume !== undefined) return bind(volume, claim, context);
   if (waits) {
-    const message = 'waiting for first consumer to be created before binding';
-    events.event(claim, 'Normal', 'WaitForFirstConsumer', message);
+    const waiting = unscheduledUsers(claim, context);
+    const [reason, message] =
+      waiting.length === 0
+        ? ['WaitForFirstConsumer', 'waiting for first consumer to be created before binding']
+        : [
+            'WaitForPodScheduled',
+            `waiting for ${waiting.length > 1 ? 'pods' : 'pod'} ${waiting.join(',')} to be scheduled`,
+          ];
+    events.event(claim, 'Normal', reason!, message!);
   } else if (name === '') {
     const message = 'no persistent volumes available for this claim and no storage class is set';
     events.event(claim, 'Normal', 'FailedBinding', message);
@@ -124,6 +140,30 @@ async function findFor(
   } else if (provisioner?.name === storageClass.provisioner) return provisioner.provision(claim, storageClass, context);
   else await leaveToOthers(claim, storageClass, context);
   await pending(claim, context);
+}
+
+/** Names of the pods that use the claim and have no node yet. */
+function unscheduledUsers(claim: PersistentVolumeClaim, { informer }: ReconcileContext): string[] {
+  return informer<Pod>(pods)
+    .indexBy(
+      'claims',
+      claimKeysOf,
+    )(keyOf(claim))
+    .filter((pod) => !pod.spec.nodeName && !hasEnded(pod))
+    .map((pod) => pod.metadata.name!)
+    .toSorted();
+}
+
+function hasEnded({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** `namespace/name` of each claim that a pod uses. */
+function claimKeysOf({ metadata, spec }: Pod): string[] {
+  return (spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim !== undefined) return [`${metadata.namespace}/${persistentVolumeClaim.claimName}`];
+    return ephemeral === undefined ? [] : [`${metadata.namespace}/${metadata.name}-${name}`];
+  });
 }
 
 /** Tells the driver of that name. */

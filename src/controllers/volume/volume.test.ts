@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  events,
   nodes,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -135,6 +136,24 @@ describe('a claim', () => {
       'b',
     );
   });
+});
+
+test('a claim says which pod it waits for', async () => {
+  await using cluster = await start();
+  const { client } = cluster;
+  await client.create(storageClasses, {
+    metadata: { name: 'late' },
+    provisioner: 'kubernetes.io/no-provisioner',
+    volumeBindingMode: 'WaitForFirstConsumer',
+  });
+  await client.create(persistentVolumeClaims, claim('c', '1Gi', { storageClassName: 'late' }));
+  const told = (reason: string) =>
+    cluster.eventually(
+      async () => (await client.list(events, { namespace })).items.find((one) => one.reason === reason)?.message,
+    );
+  assert.equal(await told('WaitForFirstConsumer'), 'waiting for first consumer to be created before binding');
+  await client.create(pods, podWith('p', [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }]));
+  assert.equal(await told('WaitForPodScheduled'), 'waiting for pod p to be scheduled');
 });
 
 test('a pod without its claim waits and says why; an ephemeral volume gets its claim', async () => {
