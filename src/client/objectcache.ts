@@ -79,8 +79,8 @@ export class ObjectCache<T extends KubeObject> implements Lister<T> {
     const old = this.#objects.get(key);
     this.#objects.set(key, object);
     for (const index of this.#indexes.values()) {
-      if (old !== undefined) index.remove(key, old);
-      index.add(key, object);
+      if (old === undefined) index.add(key, object);
+      else index.replace(key, old, object);
     }
   }
 
@@ -110,6 +110,18 @@ class Index<T> {
       const bucket = this.#byValue.get(value);
       if (bucket === undefined) this.#byValue.set(value, new Map([[key, object]]));
       else bucket.set(key, object);
+    }
+  }
+
+  /** Most changes leave an object where it is found. */
+  replace(key: string, old: T, object: T): void {
+    const before = this.#values(old);
+    const after = this.#values(object);
+    if (before.length === after.length && before.every((value, at) => value === after[at]))
+      for (const value of after) this.#byValue.get(value)?.set(key, object);
+    else {
+      this.remove(key, old);
+      this.add(key, object);
     }
   }
 

@@ -36,23 +36,39 @@ export function nodeOf(member: boolean, children: FieldsV1 | undefined): FieldsV
 }
 
 /**
- * The same set with its names in the order in which Go writes them: clients compare the bytes. What is frozen was stored, and put in
- * order before it was.
+ * The same set with its names in the order in which Go writes them: clients compare the bytes. It is frozen, so that who meets it again
+ * need neither check nor sort it.
  */
 export function sortedFields(set: FieldsV1): FieldsV1 {
-  if (Object.isFrozen(set)) return set;
-  let last = '';
-  let same = true;
-  const below: FieldsV1 = {};
+  return Object.isFrozen(set) ? set : Object.freeze(inOrder(set));
+}
+
+function inOrder(set: FieldsV1): FieldsV1 {
+  let sorted = isInOrder(set) ? set : undefined;
   for (const step in set) {
-    below[step] = sortedFields(set[step]!);
-    if (step < last || below[step] !== set[step]) same = false;
+    const below = set[step]!;
+    if (Object.isFrozen(below)) continue;
+    const child = inOrder(below);
+    if (child === below) continue;
+    if (sorted === set || sorted === undefined) sorted = withStepsInOrder(set);
+    sorted[step] = child;
+  }
+  return sorted ?? withStepsInOrder(set);
+}
+
+function isInOrder(set: FieldsV1): boolean {
+  let last = '';
+  for (const step in set) {
+    if (step < last) return false;
     last = step;
   }
-  if (same) return set;
-  const inOrder: FieldsV1 = {};
-  for (const step of Object.keys(below).toSorted()) inOrder[step] = below[step]!;
-  return inOrder;
+  return true;
+}
+
+function withStepsInOrder(set: FieldsV1): FieldsV1 {
+  const sorted: FieldsV1 = {};
+  for (const step of Object.keys(set).toSorted()) sorted[step] = set[step]!;
+  return sorted;
 }
 
 export function fieldsOfPaths(paths: Iterable<readonly FieldStep[]>): FieldsV1 {

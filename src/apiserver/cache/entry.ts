@@ -61,13 +61,32 @@ export class CacheEntry {
  * fields is fixed so that the place to put it at is known without reading.
  */
 export function storedBytes(object: AnyObject): Buffer {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _, ...stored } = metadata;
-  const text = JSON.stringify({ kind, apiVersion, metadata: stored, ...rest });
+  const text = storedText(object);
   // not of Node's pool: what is kept for long would hold on to all that was short-lived beside it
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
   bytes.write(text);
   return bytes;
+}
+
+/** Field by field: the engine writes several short texts in half the time that it takes for one of more than a page. */
+function storedText(object: AnyObject): string {
+  const { kind, apiVersion, metadata } = object;
+  let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":{`;
+  let separator = '';
+  const fields = metadata as Record<string, unknown>;
+  for (const name in fields) {
+    const value = fields[name];
+    if (value === undefined || name === 'resourceVersion') continue;
+    text += `${separator}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    separator = ',';
+  }
+  text += '}';
+  for (const name in object) {
+    const value: unknown = object[name];
+    if (value === undefined || name === 'kind' || name === 'apiVersion' || name === 'metadata') continue;
+    text += `,${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  }
+  return `${text}}`;
 }
 
 const opening = Buffer.from('"metadata":{');

@@ -64,7 +64,9 @@ export async function update(registry: Registry, call: ResourceCall): Promise<An
     throw StatusError.invalid(kind, call.name, [
       cause.invalid('metadata.resourceVersion', '', 'must be specified for an update'),
     ]);
-  return change(registry, call, { make: () => cloneJson(object) });
+  // who says what was read has one attempt: the object is used up in it
+  const insists = !isAny(metadata.resourceVersion);
+  return change(registry, call, { make: () => (insists ? object : cloneJson(object)) });
 }
 
 /** Whether a writer does not say which revision it saw. */
@@ -427,10 +429,12 @@ function keepOtherPart(kind: Kind, current: AnyObject, next: AnyObject, part: 's
   for (const field of Object.keys(next)) if (field !== 'status' && field !== 'metadata') delete next[field];
   const { status: _, metadata, ...rest } = current;
   Object.assign(next, cloneJson(rest));
-  const { managedFields, resourceVersion } = next.metadata;
-  const kept = cloneJson(metadata);
-  if (keepsMetadata(kind)) next.metadata = { ...kept, managedFields, resourceVersion };
-  else if (kind.group === '' && kind.resource === 'pods') next.metadata.ownerReferences = kept.ownerReferences;
+  if (keepsMetadata(kind)) {
+    const { managedFields, resourceVersion } = next.metadata;
+    const { managedFields: _owners, ...kept } = metadata;
+    next.metadata = { ...cloneJson(kept), managedFields, resourceVersion };
+  } else if (kind.group === '' && kind.resource === 'pods')
+    next.metadata.ownerReferences = cloneJson(metadata.ownerReferences);
 }
 
 /** Whether who writes the status leaves labels, annotations and the like as they are; upstream decides it kind by kind. */

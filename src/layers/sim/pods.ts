@@ -92,7 +92,9 @@ export class PodAgent {
 
   #write(pod: Pod, status: PodStatus): void {
     const { client } = this.#options;
-    this.#do(pod, () => client.update<Pod>(pods, { ...pod, status }, { subresource: 'status' }));
+    // a writer of the status says nothing of the rest
+    const { managedFields: _, ...metadata } = pod.metadata;
+    this.#do(pod, () => client.update(pods, { metadata, status } as Pod, { subresource: 'status' }));
   }
 
   #delete({ metadata }: Pod): void {
