@@ -428,13 +428,14 @@ function keepOtherPart(kind: Kind, current: AnyObject, next: AnyObject, part: 's
   }
   for (const field of Object.keys(next)) if (field !== 'status' && field !== 'metadata') delete next[field];
   const { status: _, metadata, ...rest } = current;
-  Object.assign(next, cloneJson(rest));
+  const isPod = kind.group === '' && kind.resource === 'pods';
+  // the most written of all: defaults write nothing into a spec that has them, so it is shared
+  Object.assign(next, isPod ? rest : cloneJson(rest));
   if (keepsMetadata(kind)) {
     const { managedFields, resourceVersion } = next.metadata;
     const { managedFields: _owners, ...kept } = metadata;
     next.metadata = { ...cloneJson(kept), managedFields, resourceVersion };
-  } else if (kind.group === '' && kind.resource === 'pods')
-    next.metadata.ownerReferences = cloneJson(metadata.ownerReferences);
+  } else if (isPod) next.metadata.ownerReferences = cloneJson(metadata.ownerReferences);
 }
 
 /** Whether who writes the status leaves labels, annotations and the like as they are; upstream decides it kind by kind. */

@@ -25,8 +25,9 @@ export const pod: Override<Pod> = {
     defaultPodResources(spec);
     spec.enableServiceLinks ??= true;
     // Both names are kept, for clients of either.
-    if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
-    else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
+    const name = spec.serviceAccountName || spec.serviceAccount;
+    if (name && spec.serviceAccount !== name) spec.serviceAccount = name;
+    if (name && spec.serviceAccountName !== name) spec.serviceAccountName = name;
   },
   prepare(object, old) {
     if (old) return;
