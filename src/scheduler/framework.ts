@@ -22,6 +22,7 @@ export interface Rejection {
 export type ClusterEvent =
   | 'NodeAdd'
   | 'NodeUpdate'
+  | 'NodeDelete'
   | 'PodAdd'
   | 'PodUpdate'
   | 'PodDelete'

@@ -3,7 +3,7 @@
  * help them. What a change can help is known by the plugins that rejected a pod: those that wait for other things are not even looked at.
  */
 import type { Pod } from '../api/index.ts';
-import { type Clock, keyOf, type KubeObject, type Timer } from '../machinery/index.ts';
+import { type Clock, equalJson, keyOf, type KubeObject, type Timer } from '../machinery/index.ts';
 import type { AttemptCounts, QueueEvent, QueueName } from './attemptcounts.ts';
 import type { ClusterEvent, Plugin } from './framework.ts';
 import { Heap } from './heap.ts';
@@ -118,6 +118,7 @@ export class SchedulingQueue {
     known.pod = pod;
     const { place } = known;
     if (place === 'gated') this.#enter(known, 'SelfUpdate');
+    else if ((place === 'held' || place === 'aside') && !isNews(old, pod)) return;
     else if (place === 'held') known.missed.push(['SelfUpdate', old, pod]);
     else if (place === 'aside' && canHelp(known, 'SelfUpdate', old, pod)) this.#enter(known, 'SelfUpdate');
     else if (place === 'active' && (old.spec.priority ?? 0) !== (pod.spec.priority ?? 0)) this.#active.push(known);
@@ -345,6 +346,15 @@ export class SchedulingQueue {
     }
     this.#plan();
   }
+}
+
+/** What is written to a pod's status, by this scheduler first of all, lets it fit nowhere. */
+function isNews(old: Pod, pod: Pod): boolean {
+  return (
+    !equalJson(old.metadata.labels, pod.metadata.labels) ||
+    !equalJson(old.status?.resourceClaimStatuses, pod.status?.resourceClaimStatuses) ||
+    !equalJson(old.spec, pod.spec)
+  );
 }
 
 function isBefore(a: Waiting, b: Waiting): boolean {

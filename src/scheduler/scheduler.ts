@@ -199,6 +199,8 @@ class Scheduler {
     const began = this.#clock.monotonic();
     try {
       if (outside === undefined) return void this.#take(pod, profile, this.#scheduling.choose(pod, profile), began);
+      // what changes while they are asked is not missed
+      this.#queue.hold(pod);
       return this.#scheduling.chooseWith(pod, profile, outside).then(
         (result) => this.#take(pod, profile, result, began),
         (error) => this.#failed(pod, error, began),

@@ -34,7 +34,10 @@ export class Tracking {
     onUpdate: (old, node) => {
       if (this.#snapshot.setNode(node)) this.#queue.changed('NodeUpdate', old, node);
     },
-    onDelete: (node) => this.#snapshot.removeNode(node.metadata.name!),
+    onDelete: (node) => {
+      this.#snapshot.removeNode(node.metadata.name!);
+      this.#queue.changed('NodeDelete', node, undefined);
+    },
   };
 
   readonly pods: EventHandler<Pod> = {
@@ -48,8 +51,7 @@ export class Tracking {
     if (pod.spec.nodeName) return this.#placed(old, pod, ended);
     const { uid, deletionTimestamp } = pod.metadata;
     if (!this.#isOurs(pod.spec.schedulerName!) || deletionTimestamp !== undefined || ended) {
-      this.#snapshot.nominate(pod, undefined);
-      return this.#queue.remove(pod);
+      return this.#forget(pod);
     }
     if (this.#snapshot.has(uid!)) return;
     this.#nominate(old, pod);
@@ -59,8 +61,12 @@ export class Tracking {
   /** What was written to the pod by another, or before this scheduler began. */
   #nominate(old: Pod | undefined, pod: Pod): void {
     const name = pod.status?.nominatedNodeName;
-    if (name !== old?.status?.nominatedNodeName) this.#snapshot.nominate(pod, name);
-    else if (this.#snapshot.nominatedNode(pod.metadata.uid!) !== undefined)
+    const before = old?.status?.nominatedNodeName;
+    if (name !== before) {
+      this.#snapshot.nominate(pod, name);
+      // the less important counted it where it was to come
+      if (before) this.#queue.changed('PodDelete', old, undefined);
+    } else if (this.#snapshot.nominatedNode(pod.metadata.uid!) !== undefined)
       this.#snapshot.nominate(pod, this.#snapshot.nominatedNode(pod.metadata.uid!));
   }
 
@@ -87,9 +93,16 @@ export class Tracking {
     else this.#queue.changed('PodUpdate', old, pod);
   }
 
-  #gone(pod: Pod): void {
+  /** It waits no longer, and what was kept for it is free. */
+  #forget(pod: Pod): void {
+    const kept = this.#snapshot.nominatedNode(pod.metadata.uid!) !== undefined;
     this.#queue.remove(pod);
     this.#snapshot.nominate(pod, undefined);
+    if (kept) this.#queue.changed('PodDelete', pod, undefined);
+  }
+
+  #gone(pod: Pod): void {
+    this.#forget(pod);
     if (!this.#snapshot.has(pod.metadata.uid!)) return;
     this.#snapshot.removePod(pod.metadata.uid!);
     this.#queue.changed('PodDelete', pod, undefined);

@@ -1,4 +1,4 @@
-import type { Node } from '../../api/index.ts';
+import type { Node, Pod } from '../../api/index.ts';
 import type { Plugin, Rejection } from '../framework.ts';
 import { tolerates } from './tainttoleration.ts';
 
@@ -8,8 +8,13 @@ const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } 
 export const nodeUnschedulable = (): Plugin => ({
   name: 'NodeUnschedulable',
   local: true,
-  preFilter: ({ pod }) => (pod.spec.tolerations?.some((one) => tolerates(one, taint)) ? 'skip' : undefined),
+  preFilter: ({ pod }) => (toleratesIt(pod) ? 'skip' : undefined),
   filter: (_cycle, { node }) => (node.spec?.unschedulable ? unschedulable : undefined),
-  events: ['NodeAdd', 'NodeUpdate'],
-  helps: (_pod, _event, _old, node) => (node as Node).spec?.unschedulable !== true,
+  events: ['NodeAdd', 'NodeUpdate', 'SelfUpdate'],
+  helps: (pod, event, _old, object) =>
+    event === 'SelfUpdate' ? toleratesIt(pod) : (object as Node).spec?.unschedulable !== true,
 });
+
+function toleratesIt({ spec }: Pod): boolean {
+  return spec.tolerations?.some((one) => tolerates(one, taint)) === true;
+}

@@ -99,7 +99,7 @@ export const podTopologySpread = (args: PodTopologySpreadArgs | undefined, handl
         else scores[i] = highest === 0 ? maxScore : Math.floor((maxScore * (highest + lowest - scores[i]!)) / highest);
       }
     },
-    events: ['NodeAdd', 'NodeUpdate', 'PodAdd', 'PodUpdate', 'PodDelete', 'SelfUpdate'],
+    events: ['NodeAdd', 'NodeUpdate', 'NodeDelete', 'PodAdd', 'PodUpdate', 'PodDelete', 'SelfUpdate'],
     helps(pod, event, old, object) {
       if (event !== 'PodAdd' && event !== 'PodDelete') return true;
       const other = (event === 'PodAdd' ? object : old) as Pod;
