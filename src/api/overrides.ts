@@ -65,6 +65,7 @@ import { resourcePoolStatusRequest } from './resource.k8s.io/v1alpha3/resourcepo
 import { deviceTaintRule } from './resource.k8s.io/v1beta2/devicetaintrule.ts';
 import { priorityClass } from './scheduling.k8s.io/v1/priorityclass.ts';
 import { podGroup } from './scheduling.k8s.io/v1alpha2/podgroup.ts';
+import { workload } from './scheduling.k8s.io/v1alpha2/workload.ts';
 import { csiDriver } from './storage.k8s.io/v1/csidriver.ts';
 import { csiNode } from './storage.k8s.io/v1/csinode.ts';
 import { csiStorageCapacity } from './storage.k8s.io/v1/csistoragecapacity.ts';
@@ -137,6 +138,7 @@ export const overrides: Readonly<Record<string, Override>> = {
   'resource.k8s.io/v1beta2/DeviceTaintRule': deviceTaintRule,
   'scheduling.k8s.io/v1/PriorityClass': priorityClass,
   'scheduling.k8s.io/v1alpha2/PodGroup': podGroup,
+  'scheduling.k8s.io/v1alpha2/Workload': workload,
   'storage.k8s.io/v1/CSIDriver': csiDriver,
   'storage.k8s.io/v1/CSINode': csiNode,
   'storage.k8s.io/v1/CSIStorageCapacity': csiStorageCapacity,

@@ -54,7 +54,14 @@ export function validatePodSpec(spec: PodSpec, field: string): StatusCause[] {
     ...optionallyNamed(`${field}.runtimeClassName`, spec.runtimeClassName, subdomainProblems),
     ...oneOf(`${field}.preemptionPolicy`, spec.preemptionPolicy, ['PreemptLowerPriority', 'Never'], true),
     ...oneOf(`${field}.os.name`, spec.os?.name, ['linux', 'windows'], true),
+    ...(spec.schedulingGroup ? groupNamed(spec.schedulingGroup.podGroupName, `${field}.schedulingGroup`) : []),
   ];
+}
+
+function groupNamed(name: string | undefined, field: string): StatusCause[] {
+  const at = `${field}.podGroupName`;
+  if (name === undefined) return [cause.invalid(at, null, 'must specify one of: `podGroupName`')];
+  return subdomainProblems(name).map((problem) => cause.invalid(at, name, problem));
 }
 
 function hostNetworkPorts(spec: PodSpec, field: string): StatusCause[] {
