@@ -5,9 +5,7 @@ import { kinds } from '../../index.ts';
 const kindOf = (name: string) => kinds.find(({ group, kind }) => group === 'scheduling.k8s.io' && kind === name)!;
 const problems = (kind: string, spec: object, old?: object) => {
   const object = (of: object) => ({ metadata: { name: 'x', namespace: 'n' }, spec: of }) as never;
-  return kindOf(kind)
-    .validate!(object(spec), old && object(old))
-    .map(({ field, message }) => `${field}: ${message}`);
+  return kindOf(kind).validate!(object(spec), old && object(old)).map(({ field, message }) => `${field}: ${message}`);
 };
 const gang = (minCount: number) => ({ schedulingPolicy: { gang: { minCount } } });
 const basic = { schedulingPolicy: { basic: {} } };
