@@ -55,8 +55,7 @@ export class ObjectCache<T extends KubeObject> implements Lister<T> {
     if (selector.nothing) return [];
     const found: T[] = [];
     for (const object of this.#labelled(namespace, selector) ?? this.#among(namespace))
-      if (selector.matches(object.metadata.labels) && (!namespace || object.metadata.namespace === namespace))
-        found.push(object);
+      if (selector.matches(object.metadata.labels)) found.push(object);
     return found;
   }
 
