@@ -23,12 +23,10 @@ export function open(target: Target): Promise<TLSSocket> {
   });
 }
 
-export function request(method: string, path: string, body?: string): Buffer {
+export function request(method: string, path: string, body?: string, type = 'application/json'): Buffer {
   const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nUser-Agent: bench\r\n`;
   if (body === undefined) return Buffer.from(`${head}\r\n`);
-  return Buffer.from(
-    `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  return Buffer.from(`${head}Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
 export interface Answer {

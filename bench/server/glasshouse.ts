@@ -1,6 +1,7 @@
 /** The API server alone, on an embedded store in the folder it is given; tells where it listens, serves until its input ends. */
 import { generateKeyPairSync } from 'node:crypto';
 import { createApiserver } from '../../src/apiserver/index.ts';
+import { giveMemoryBackAtRest } from '../../src/cmd/memory.ts';
 import { systemClock, systemRandom } from '../../src/machinery/index.ts';
 import { openEmbeddedStore } from '../../src/store/index.ts';
 import { credentials } from './credentials.ts';
@@ -28,6 +29,7 @@ const { port } = await apiserver.listen({
 process.stdout.write(
   `${JSON.stringify({ port, authority: authority.certificate, certificate: admin.certificate, key: admin.key })}\n`,
 );
+giveMemoryBackAtRest();
 process.stdin.resume();
 process.stdin.on('end', () => {
   void apiserver

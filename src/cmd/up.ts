@@ -14,7 +14,7 @@ import { kubeconfigFor } from './kubeconfig.ts';
 import { whileLeading } from './leading.ts';
 import { type NodeIdentity, startNode } from './node.ts';
 import { ensureRoles } from './roles.ts';
-import { giveMemoryBack } from './memory.ts';
+import { giveMemoryBackAtRest } from './memory.ts';
 import { loadPki } from './pki.ts';
 import { chooseRuntime } from './runtimes.ts';
 import { encryptedAs, serverOptionsOf } from './serverfiles.ts';
@@ -24,8 +24,6 @@ import { ensureStorageClass, localVolumes } from './volumes.ts';
 
 const masters = 'system:masters';
 const readyWithin = 30_000;
-/** Milliseconds after which nothing is done any more that belongs to starting. */
-const settlesIn = 3_000;
 
 export async function startPlatform(options: UpOptions): Promise<RunningPlatform> {
   const { places, log, report } = options;
@@ -153,8 +151,7 @@ export async function startPlatform(options: UpOptions): Promise<RunningPlatform
     }
     for (const { name } of nodes) await nodeReady(admin, name);
     await node.ready;
-    const settled = clock.after(settlesIn, giveMemoryBack);
-    undo.push(() => settled.cancel());
+    undo.push(giveMemoryBackAtRest());
     return {
       port,
       runtime: runtime.name,

@@ -17,7 +17,7 @@ export interface CacheEvent {
   /** What `previous` looks like to those whom this event took it from; made by the first that needs it. */
   last?: CacheEntry;
   /** The bytes of this event on a watch, made by the first that needs them. */
-  frames?: Partial<Record<'ADDED' | 'MODIFIED' | 'DELETED', Buffer>>;
+  frames?: Partial<Record<'ADDED' | 'MODIFIED' | 'DELETED', Buffer>> | undefined;
 }
 
 export interface CacheListener {
@@ -28,6 +28,8 @@ export interface CacheListener {
 
 /** How many events a watch may be behind before it has to list again. */
 const historyLimit = 20_000;
+/** How many events keep their bytes for watches that come to them later. */
+const framesKept = 1000;
 
 export class ResourceCache {
   readonly entries = new OrderedMap<CacheEntry>();
@@ -51,7 +53,11 @@ export class ResourceCache {
       const change = this.#change(event);
       if (change !== undefined) batch.push(change);
     }
-    for (const change of batch) this.#history.push(change);
+    for (const change of batch) {
+      const { length } = this.#history;
+      if (length >= framesKept) this.#history[length - framesKept]!.frames = undefined;
+      this.#history.push(change);
+    }
     if (this.#history.length > historyLimit * 1.25) this.#forget();
     for (const listener of this.#listeners) listener.onEvents(batch);
   }
@@ -62,7 +68,7 @@ export class ResourceCache {
     if (event.type === 'delete') {
       if (previous === undefined) return undefined;
       this.entries.delete(key);
-      return { revision, deleted: true, entry: deletedEntry(previous, revision), previous };
+      return { revision, deleted: true, entry: previous.at(revision), previous };
     }
     const object = event.attachment as AnyObject | undefined;
     if (object !== undefined) object.metadata.resourceVersion = String(revision);
@@ -104,9 +110,4 @@ export class ResourceCache {
     for (const listener of this.#listeners) listener.onEnd();
     this.#listeners.clear();
   }
-}
-
-export function deletedEntry(last: CacheEntry, revision: number): CacheEntry {
-  const object = { ...last.object, metadata: { ...last.object.metadata, resourceVersion: String(revision) } };
-  return new CacheEntry(last.key, revision, undefined, object);
 }

@@ -3,6 +3,7 @@
  * from them only when somebody asks. Both are frozen by agreement: nobody changes what is cached.
  */
 import type { AnyObject } from '../../machinery/index.ts';
+import { recent } from './recent.ts';
 
 export class CacheEntry {
   readonly key: string;
@@ -12,6 +13,8 @@ export class CacheEntry {
   /** What travels, where nothing is stored to make it of. */
   #bytes: Buffer | undefined;
   #object: AnyObject | undefined;
+  /** What was let go, and somebody else may still hold. */
+  #lent: WeakRef<AnyObject> | undefined;
   #message: Uint8Array | undefined;
 
   /** At least one of `stored` (see `storedBytes`) and `object`. */
@@ -21,6 +24,14 @@ export class CacheEntry {
     this.#stored =
       stored && (Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength));
     this.#object = object;
+    if (object !== undefined && stored !== undefined) recent.keep(this);
+  }
+
+  /** The same, as another revision has it. */
+  at(revision: number): CacheEntry {
+    const { object } = this;
+    const metadata = { ...object.metadata, resourceVersion: String(revision) };
+    return new CacheEntry(this.key, revision, this.#stored, { ...object, metadata });
   }
 
   /**
@@ -47,7 +58,18 @@ export class CacheEntry {
   }
 
   get object(): AnyObject {
-    return (this.#object ??= JSON.parse(this.bytes.toString()) as AnyObject);
+    if (this.#object !== undefined) return this.#object;
+    const lent = this.#lent?.deref();
+    if (lent === undefined) this.#lent = undefined;
+    this.#object = lent ?? (JSON.parse(this.bytes.toString()) as AnyObject);
+    recent.keep(this);
+    return this.#object;
+  }
+
+  letGo(): void {
+    if (this.#object !== undefined) this.#lent ??= new WeakRef(this.#object);
+    this.#object = undefined;
+    this.#message = undefined;
   }
 
   /** Its other form, made by whoever asks first. */

@@ -5,7 +5,7 @@ import type { Store, StoreEvent, StoreWatch } from '../../store/index.ts';
 import { ResourceCache } from './cache.ts';
 import { RevisionTimes } from './times.ts';
 
-export { deletedEntry, ResourceCache, type CacheEvent, type CacheListener } from './cache.ts';
+export { ResourceCache, type CacheEvent, type CacheListener } from './cache.ts';
 export { CacheEntry, storedBytes } from './entry.ts';
 
 export const root = '/registry/';

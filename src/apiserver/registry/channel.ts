@@ -3,7 +3,7 @@
  * connections, what happens in quick succession is gathered, so that the work for each is done once a moment and not once an event.
  */
 import type { Clock, Timer } from '../../machinery/index.ts';
-import { CacheEntry, type CacheEvent, deletedEntry, type ResourceCache } from '../cache/index.ts';
+import { CacheEntry, type CacheEvent, type ResourceCache } from '../cache/index.ts';
 import type { View } from '../resources.ts';
 import type { Selection } from './selection.ts';
 
@@ -157,7 +157,7 @@ function viewOf(view: View, event: CacheEvent, stored: CacheEntry): CacheEntry {
 
 /** Of an object that is gone, or gone from the selection: what it was before, at the revision of the event. */
 function lastOf(event: CacheEvent): CacheEntry {
-  return event.deleted ? event.entry : (event.last ??= deletedEntry(event.previous!, event.revision));
+  return event.deleted ? event.entry : (event.last ??= event.previous!.at(event.revision));
 }
 
 function typeOf(event: CacheEvent, selection: Selection): WatchType | undefined {
