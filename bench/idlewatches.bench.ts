@@ -6,7 +6,7 @@ import { compare } from './server/index.ts';
 
 const watches = 10_000;
 const path = '/api/v1/namespaces/default/configmaps?watch=1&labelSelector=nobody%3Dhas&timeoutSeconds=3600';
-const settled = () => new Promise((resolve) => setTimeout(resolve, 3000));
+const settled = () => new Promise((resolve) => setTimeout(resolve, 20_000));
 
 const result = await compare(async (target, server) => {
   const sockets: TLSSocket[] = [];

@@ -103,6 +103,7 @@ describe('the life of a custom resource definition', () => {
     const schema = v3.components.schemas['com.example.disc.v1.Disc'];
     assert.deepEqual(schema['x-kubernetes-group-version-kind'], [{ group, version: 'v1', kind: 'Disc' }]);
     assert.equal(schema.description, 'A disc');
+    assert.match(schema.properties.metadata.description, /^Standard object's metadata\./);
     assert.ok(v3.components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta']);
     await door.ask('DELETE', `${definitions}/discs.${group}`);
     await door.cluster.eventually(async () => !(await aggregated()));

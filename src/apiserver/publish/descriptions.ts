@@ -34,7 +34,10 @@ export function descriptionsOf(name: string): Descriptions | undefined {
   if (models === undefined) return undefined;
   for (const file of [`${versioned}${kind}`, `${prefix}${versioned}${kind}`]) {
     try {
-      return parse(readFileSync(join(models, `${file}.d.ts`), 'utf8'));
+      const found = parse(readFileSync(join(models, `${file}.d.ts`), 'utf8'));
+      // the typings have no words for fields that are objects of a kind of their own; these two everybody looks up
+      found.fields['metadata'] ??= kind.endsWith('List') ? 'Standard list metadata.' : "Standard object's metadata.";
+      return found;
     } catch {
       // not the name of this one
     }
