@@ -155,6 +155,16 @@ describe('verbs over HTTPS', () => {
     assert.ok(names(rest.body).includes('q4') && !names(rest.body).includes(names(first)[0]!));
   });
 
+  test('it gets the same where nothing of the list has changed since', async () => {
+    const first = (await door.ask('GET', `${configMaps}?limit=1`)).body;
+    const secrets = '/api/v1/namespaces/default/secrets';
+    await door.ask('POST', secrets, { body: { metadata: { name: 'another-kind' } } });
+    await door.cluster.store.compact(door.cluster.store.revision);
+    const { status, body } = await door.ask('GET', `${configMaps}?limit=1&continue=${first.metadata.continue}`);
+    assert.deepEqual([status, body.reason], [410, 'Expired']);
+    assert.ok(body.metadata.continue);
+  });
+
   test('deletecollection deletes what a list would show', async () => {
     await Promise.all(Array.from({ length: 150 }, (_, i) => make(`many-${i}`, {}, { labels: { many: 'y' } })));
     const { body } = await door.ask('DELETE', `${configMaps}?labelSelector=many%3Dy`);

@@ -58,7 +58,9 @@ export async function list(registry: Registry, call: ResourceCall): Promise<List
   }
 
   const at = registry.caches.revision;
-  const changed = revision > 0 && revision < at && changedSince(cache, revision);
+  // what is compacted is gone for all, also where nothing has changed since: whoever counts on it learns so by the clock, not by chance
+  const changed =
+    revision > 0 && revision < at && (revision < registry.store.compactedRevision || changedSince(cache, revision));
   const source = changed
     ? await entriesAt(registry, start, endOf(prefix), revision, options.continue)
     : cache.entries.range(start, endOf(prefix));

@@ -1,0 +1,124 @@
+/** Well-known charts, each installed, upgraded, rolled back and removed by stock helm. See ../README.md. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { record } from '../score.ts';
+import { type Chart, copyWhole, fetchCharts, metadataOf } from './charts.ts';
+import { places } from './places.ts';
+
+/** A cluster whose nodes are simulated: no image of a chart has to be there. */
+async function simulated(home: string): Promise<{ kubeconfig: string; stop(): void }> {
+  const program = fileURLToPath(new URL('../../../src/cmd/glass.ts', import.meta.url));
+  const args = [program, 'sim', '--nodes', '10', '--pull', '10ms', '--start', '10ms'];
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, GLASS_HOME: home, HOME: home },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    let said = '';
+    child.stderr.on('data', (part) => {
+      if ((said += part).includes('ready in')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`glass sim ended with ${code}: ${said}`)));
+  });
+  return { kubeconfig: join(home, 'sim/kubeconfig'), stop: () => void child.kill('SIGINT') };
+}
+
+interface Told {
+  code: number;
+  text: string;
+}
+
+type Run = (program: string, args: string[]) => Promise<Told>;
+
+/** What is left in a namespace that no controller has put there. */
+const leftovers =
+  'pods,services,deployments,statefulsets,daemonsets,jobs,cronjobs,secrets,ingresses,roles,rolebindings';
+
+/** What kept it from passing; '': nothing did. */
+async function tryOut(
+  chart: Chart,
+  charts: readonly Chart[],
+  scratch: string,
+  run: Run,
+  seconds: number,
+): Promise<string> {
+  const folder = join(scratch, chart.title.replace('/', '-'));
+  const missing = copyWhole(chart.folder, folder, charts);
+  if (missing !== undefined) return `skipped: it depends on ${missing}, which none of the repositories has`;
+  const namespace = `try-${chart.name}`;
+  const at = ['--namespace', namespace];
+  // nobody gives out addresses of load balancers here, and helm waits for them
+  const values = ['--set', 'service.type=ClusterIP,controller.service.type=ClusterIP,server.service.type=ClusterIP'];
+  const wait = ['--wait', '--timeout', `${seconds}s`];
+  const rendered = await run(places.helm, ['template', 'it', folder, ...at, ...values, '--kube-version', '1.36']);
+  if (rendered.code !== 0) return `skipped: it asks for values: ${lastLine(rendered.text)}`;
+  const steps: [string, string[]][] = [
+    ['install', ['install', 'it', folder, ...at, '--create-namespace', ...values, ...wait]],
+    ['upgrade', ['upgrade', 'it', folder, ...at, ...values, ...wait]],
+    ['rollback', ['rollback', 'it', '1', ...at, ...wait]],
+    ['uninstall', ['uninstall', 'it', ...at, ...wait]],
+  ];
+  let log = '';
+  let why = '';
+  for (const [step, args] of steps) {
+    const told = await run(places.helm, args);
+    log += `== ${step}\n${told.text}\n`;
+    if (told.code === 0) continue;
+    if (told.text.includes('PASSWORDS ERROR')) why = `skipped: its ${step} asks for the passwords that it made`;
+    else why = `${step}: ${lastLine(told.text)}`;
+    if (!why.startsWith('skipped')) log += (await run('kubectl', ['get', 'all,events', ...at])).text;
+    await run(places.helm, ['uninstall', 'it', ...at, '--no-hooks']);
+    break;
+  }
+  if (why === '') {
+    const left = await run('kubectl', ['get', leftovers, ...at, '-o', 'name', '-l', 'app.kubernetes.io/instance=it']);
+    if (left.text.trim() !== '') why = `left behind: ${left.text.trim().split('\n').join(', ')}`;
+  }
+  await run('kubectl', ['delete', 'namespace', namespace, '--wait=false']);
+  writeFileSync(join(places.logs, `${chart.title.replace('/', '-')}.log`), log);
+  rmSync(folder, { recursive: true, force: true });
+  return why;
+}
+
+function lastLine(text: string): string {
+  return (text.trim().split('\n').at(-1) ?? '').slice(0, 300);
+}
+
+/** `chosen`: parts of titles; none: all. */
+export async function runCharts(chosen: readonly string[], seconds: number): Promise<boolean> {
+  mkdirSync(places.logs, { recursive: true });
+  const charts = fetchCharts();
+  const all = charts.filter(({ folder }) => metadataOf(folder).type !== 'library');
+  const titles = all.map(({ title }) => title);
+  const wanted = all.filter(({ title }) => chosen.length === 0 || chosen.some((part) => title.includes(part)));
+  console.log(`${wanted.length} charts; logs in ${places.logs}`);
+  const scratch = mkdtempSync(join(tmpdir(), 'charts-'));
+  const cluster = await simulated(scratch);
+  process.once('exit', cluster.stop);
+  const env = { PATH: process.env.PATH, HOME: scratch, KUBECONFIG: cluster.kubeconfig };
+  const run: Run = (program, args) =>
+    new Promise((resolve) =>
+      execFile(program, args, { env, timeout: (seconds + 30) * 1000, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : 1, text: stdout + stderr }),
+      ),
+    );
+  const results = new Map<string, string>();
+  const workers = Array.from({ length: 3 }, async () => {
+    for (let chart = wanted.shift(); chart !== undefined; chart = wanted.shift()) {
+      const began = performance.now();
+      const why = await tryOut(chart, charts, scratch, run, seconds);
+      results.set(chart.title, why);
+      const word = why === '' ? 'passed' : why.startsWith('skipped') ? 'skipped' : 'FAILED';
+      const took = ((performance.now() - began) / 1000).toFixed(0).padStart(4);
+      console.log(`${word.padEnd(7)} ${took} s  ${chart.title}${why && `: ${why}`}`);
+      record('charts', 'charts of their authors by helm 3', titles, results);
+    }
+  });
+  await Promise.all(workers);
+  cluster.stop();
+  rmSync(scratch, { recursive: true, force: true });
+  return [...results.values()].every((why) => why === '' || why.startsWith('skipped'));
+}
