@@ -98,6 +98,8 @@ export class PodAgent {
   }
 
   #delete({ metadata }: Pod): void {
+    // asked for already; whoever has a finalizer on it holds it
+    if (metadata.deletionGracePeriodSeconds === 0) return;
     const { client } = this.#options;
     const ref = { name: metadata.name!, namespace: metadata.namespace };
     const preconditions = { uid: metadata.uid };

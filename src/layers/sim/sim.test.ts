@@ -70,6 +70,24 @@ test('a job’s pods end by themselves, and one that fails is started again', as
   await sim.stop();
 });
 
+test('a pod that a finalizer holds is let go by its node once, and is gone when nobody holds it', async () => {
+  await using cluster = await startCluster();
+  const sim = await withNodes(cluster, 1);
+  const { client } = cluster;
+  const ref = { name: 'held', namespace };
+  await client.create<Pod>(pods, {
+    metadata: { ...ref, finalizers: ['example.com/hold'] },
+    spec: { containers: [{ name: 'c', image: 'web:1' }] },
+  } as Pod);
+  await cluster.eventually(async () => (await running(cluster)).length === 1);
+  await client.delete(pods, ref);
+  const letGo = async () => (await client.get<Pod>(pods, ref)).metadata.deletionGracePeriodSeconds === 0;
+  await cluster.eventually(letGo);
+  await client.patch(pods, ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+  await cluster.eventually(async () => (await client.list(pods, { namespace })).items.length === 0);
+  await sim.stop();
+});
+
 test('a node that is cut off is noticed, its pods go elsewhere, and it comes back', async () => {
   await using cluster = await startCluster();
   const sim = await withNodes(cluster, 2);
