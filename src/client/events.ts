@@ -28,8 +28,12 @@ export interface EventRecorderOptions {
   host?: string;
   signal?: AbortSignal;
   log?: Log;
+  /** Resolves when who speaks has nothing more urgent to do than to have its events written. Absent: at once. */
+  idle?: () => Promise<void> | undefined;
 }
 
+/** So many wait for their speaker to be idle; when there are more they are sent in between. */
+const patience = 8_000;
 /** Events that wait to be sent; more are dropped. */
 const waitingLimit = 10_000;
 /** So many, and then it is the turn of the work that they tell of. */
@@ -38,34 +42,67 @@ const attempts = 4;
 const messageLimit = 1_024;
 
 export function eventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { clock, log = quiet } = options;
+  const { clock, log = quiet, idle = () => undefined } = options;
   const correlator = new Correlator(options);
-  const waiting: Noted[] = [];
+  const waiting = new Waiting();
   let sending: Promise<void> | undefined;
   const sendAll = async () => {
     let sent = 0;
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      await send(next, options);
+      const urgent = waiting.size < patience ? idle() : undefined;
+      if (urgent !== undefined) await urgent;
+      const noted = note(next);
+      if (noted === undefined) continue;
+      await send(noted, options);
       if (++sent % atOnce === 0) await turn();
     }
     sending = undefined;
   };
+  const note = ({ about, type, reason, message, at }: Spoken) => {
+    try {
+      const short = message.length > messageLimit ? `${message.slice(0, messageLimit - 1)}…` : message;
+      return correlator.note({ about, type, reason, message: short }, at);
+    } catch (err) {
+      log.error({ err, reason }, 'an event could not be noted');
+      return undefined;
+    }
+  };
   return {
     event(regarding, type, reason, message) {
-      try {
-        if (waiting.length >= waitingLimit) return;
-        const about = referenceTo(regarding);
-        const short = message.length > messageLimit ? `${message.slice(0, messageLimit - 1)}…` : message;
-        const noted = correlator.note({ about, type, reason, message: short }, clock.now());
-        if (noted === undefined) return;
-        waiting.push(noted);
-        sending ??= Promise.resolve().then(sendAll);
-      } catch (err) {
-        log.error({ err, reason }, 'an event could not be noted');
-      }
+      if (waiting.size >= waitingLimit) return;
+      waiting.push({ about: referenceTo(regarding), type, reason, message, at: clock.now() });
+      sending ??= Promise.resolve().then(sendAll);
     },
     flush: async () => sending,
   };
+}
+
+/** What was said, and when. */
+interface Spoken {
+  about: ObjectReference;
+  type: EventType;
+  reason: string;
+  message: string;
+  at: number;
+}
+
+/** First in, first out; an array moves all that is behind when its first is taken. */
+class Waiting {
+  #in: Spoken[] = [];
+  #out: Spoken[] = [];
+
+  get size(): number {
+    return this.#in.length + this.#out.length;
+  }
+
+  push(spoken: Spoken): void {
+    this.#in.push(spoken);
+  }
+
+  shift(): Spoken | undefined {
+    if (this.#out.length === 0) [this.#in, this.#out] = [this.#out, this.#in.reverse()];
+    return this.#out.pop();
+  }
 }
 
 async function send(noted: Noted, { client, clock, signal, log = quiet }: EventRecorderOptions): Promise<void> {

@@ -66,6 +66,8 @@ class Scheduler {
   readonly #status: PodStatus;
   readonly #binding: Binding;
   readonly #counts: AttemptCounts;
+  /** While there are pods to place, the events of those that were placed wait. */
+  #busy: PromiseWithResolvers<void> | undefined;
   /** What the plugins asked to be told of. */
   readonly #watched = new Set<Resource<any>>();
 
@@ -75,10 +77,14 @@ class Scheduler {
     this.#clock = clock;
     this.#signal = signal;
     this.#log = log;
+    const idle = () => this.#busy?.promise;
     this.#eventsFor = (component) => {
       let recorder = this.#events.get(component);
       if (recorder === undefined)
-        this.#events.set(component, (recorder = eventRecorder({ client, clock, random, signal, log, component })));
+        this.#events.set(
+          component,
+          (recorder = eventRecorder({ client, clock, random, signal, log, component, idle })),
+        );
       return recorder;
     };
     this.#informers = options.informers ?? new Informers({ client, clock, random, signal, log });
@@ -166,11 +172,13 @@ class Scheduler {
     while (!this.#signal.aborted) {
       const pod = this.#queue.poll();
       if (pod === undefined) {
+        this.#rest();
         await this.#queue.some();
         attempts = 0;
         began = this.#clock.monotonic();
         continue;
       }
+      this.#busy ??= Promise.withResolvers();
       const going = this.#attempt(pod);
       if (going !== undefined) await going;
       while (this.#binding.underWay >= bindingsAtOnce && !this.#signal.aborted) await this.#binding.oneEnded();
@@ -179,6 +187,12 @@ class Scheduler {
       attempts = 0;
       began = this.#clock.monotonic();
     }
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#busy?.resolve();
+    this.#busy = undefined;
   }
 
   #gate(pod: Pod): string | undefined {

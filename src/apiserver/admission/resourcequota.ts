@@ -15,7 +15,7 @@ import {
   subtractAmounts,
 } from '../../api/index.ts';
 import { type AnyObject, compareQuantities, StatusError } from '../../machinery/index.ts';
-import { type CacheEntry, storedBytes } from '../cache/index.ts';
+import { type CacheEntry, putOf } from '../cache/index.ts';
 import type { AdmissionRequest, AdmissionStep, Registry } from '../registry/context.ts';
 import { cacheOf, forbidden } from './lookup.ts';
 
@@ -123,7 +123,7 @@ async function write({ store }: Registry, changed: readonly Running[]): Promise<
     compare: changed.map(({ entry }) => ({ key: entry.key, modRevision: entry.revision })),
     writes: changed.map(({ entry, quota, used }) => {
       const next = { ...quota, metadata: { ...quota.metadata }, status: { ...quota.status, used } } as AnyObject;
-      return { key: entry.key, value: storedBytes(next), attachment: next };
+      return putOf(entry.key, next, entry);
     }),
   });
   return result.ok;

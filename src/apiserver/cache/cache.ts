@@ -2,11 +2,11 @@
  * The present of one resource and its recent past, in memory: what lists, gets and watches are answered from. The store feeds it
  * every durable revision, before the writer hears of it, so a read after a write sees it.
  */
-import type { AnyObject } from '../../machinery/index.ts';
 import { StatusError } from '../../machinery/index.ts';
 import type { StoreEvent } from '../../store/index.ts';
 import { CacheEntry } from './entry.ts';
 import { OrderedMap } from './ordered.ts';
+import type { Written } from './stored.ts';
 
 /** One change: what the key held before and holds now. `entry` of a deletion is the last state, at the revision of the deletion. */
 export interface CacheEvent {
@@ -70,9 +70,9 @@ export class ResourceCache {
       this.entries.delete(key);
       return { revision, deleted: true, entry: previous.at(revision), previous };
     }
-    const object = event.attachment as AnyObject | undefined;
-    if (object !== undefined) object.metadata.resourceVersion = String(revision);
-    const entry = new CacheEntry(key, revision, event.value!, object);
+    const written = event.attachment as Written | undefined;
+    if (written !== undefined) written.object.metadata.resourceVersion = String(revision);
+    const entry = new CacheEntry(key, revision, event.value!, written);
     this.entries.set(key, entry);
     return { revision, deleted: false, entry, previous };
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CacheEntry, storedBytes } from './entry.ts';
+import { CacheEntry } from './entry.ts';
+import { storedBytes } from './stored.ts';
 
 const filler = 'x'.repeat(100_000);
 

@@ -4,6 +4,7 @@
  */
 import type { AnyObject } from '../../machinery/index.ts';
 import { recent } from './recent.ts';
+import { opening, Written } from './stored.ts';
 
 export class CacheEntry {
   readonly key: string;
@@ -16,9 +17,15 @@ export class CacheEntry {
   /** What was let go, and somebody else may still hold. */
   #lent: WeakRef<AnyObject> | undefined;
   #message: Uint8Array | undefined;
+  readonly #metadataEnd: number;
+  readonly #specEnd: number;
 
-  /** At least one of `stored` (see `storedBytes`) and `object`. */
-  constructor(key: string, revision: number, stored: Uint8Array | undefined, object: AnyObject | undefined) {
+  /** At least one of `stored` (see `storedBytes`) and `written`, or the object where nothing is stored. */
+  constructor(key: string, revision: number, stored: Uint8Array | undefined, written: Written | AnyObject | undefined) {
+    const isWritten = written instanceof Written;
+    const object = isWritten ? written.object : written;
+    this.#metadataEnd = isWritten ? written.metadataEnd : 0;
+    this.#specEnd = isWritten ? written.specEnd : 0;
     this.key = key;
     this.revision = revision;
     this.#stored =
@@ -66,6 +73,12 @@ export class CacheEntry {
     return this.#object;
   }
 
+  /** For who writes the next revision; undefined: nothing of this one can be copied. */
+  get written(): Written | undefined {
+    if (this.#stored === undefined || this.#specEnd === 0) return undefined;
+    return new Written(this.object, this.#stored, this.#metadataEnd, this.#specEnd);
+  }
+
   letGo(): void {
     if (this.#object !== undefined) this.#lent ??= new WeakRef(this.#object);
     this.#object = undefined;
@@ -78,41 +91,7 @@ export class CacheEntry {
   }
 }
 
-/**
- * The JSON that is stored: without a resourceVersion, which is the revision of the write and known only after it. The order of the
- * fields is fixed so that the place to put it at is known without reading.
- */
-export function storedBytes(object: AnyObject): Buffer {
-  const text = storedText(object);
-  // not of Node's pool: what is kept for long would hold on to all that was short-lived beside it
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-  bytes.write(text);
-  return bytes;
-}
-
-/** Field by field: the engine writes several short texts in half the time that it takes for one of more than a page. */
-function storedText(object: AnyObject): string {
-  const { kind, apiVersion, metadata } = object;
-  let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":{`;
-  let separator = '';
-  const fields = metadata as Record<string, unknown>;
-  for (const name in fields) {
-    const value = fields[name];
-    if (value === undefined || name === 'resourceVersion') continue;
-    text += `${separator}${JSON.stringify(name)}:${JSON.stringify(value)}`;
-    separator = ',';
-  }
-  text += '}';
-  for (const name in object) {
-    const value: unknown = object[name];
-    if (value === undefined || name === 'kind' || name === 'apiVersion' || name === 'metadata') continue;
-    text += `,${JSON.stringify(name)}:${JSON.stringify(value)}`;
-  }
-  return `${text}}`;
-}
-
-const opening = Buffer.from('"metadata":{');
-
+const start = Buffer.from(opening);
 const before = Buffer.from('"resourceVersion":"');
 const after = Buffer.from('",');
 
@@ -132,7 +111,7 @@ function digitsOf(revision: number): number {
  * (with the short beginning, which is then written where that belongs).
  */
 function writeStamped(stored: Buffer, revision: number, into: Buffer, at: number): number {
-  const head = stored.indexOf(opening) + opening.length;
+  const head = stored.indexOf(start) + opening.length;
   const digits = digitsOf(revision);
   const length = before.length + digits + after.length;
   into.set(stored, at + length);

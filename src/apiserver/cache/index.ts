@@ -6,7 +6,8 @@ import { ResourceCache } from './cache.ts';
 import { RevisionTimes } from './times.ts';
 
 export { ResourceCache, type CacheEvent, type CacheListener } from './cache.ts';
-export { CacheEntry, storedBytes } from './entry.ts';
+export { CacheEntry } from './entry.ts';
+export { putOf, storedBytes } from './stored.ts';
 
 export const root = '/registry/';
 

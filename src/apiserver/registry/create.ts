@@ -1,6 +1,6 @@
 /** create. */
 import { type AnyObject, formatTime, StatusError, validateObjectMeta } from '../../machinery/index.ts';
-import { storedBytes } from '../cache/index.ts';
+import { putOf } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
 import type { Answer, Registry, ResourceCall } from './context.ts';
 import { entryAs, isDirect, objectAs, toStored } from './convert.ts';
@@ -89,7 +89,7 @@ async function write(
   const cache = await registry.resources.cache(served);
   const result = await commit(registry, call, {
     compare: [{ key, modRevision: 0 }, ...claim.compare],
-    writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
+    writes: [putOf(key, kept), ...claim.writes],
   });
   if (!result.ok && result.entries[0] === undefined) {
     claim.lost(result.entries.slice(1).map((entry) => entry !== undefined));

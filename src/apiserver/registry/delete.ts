@@ -1,7 +1,7 @@
 /** delete and deletecollection: preconditions, grace, finalizers, propagation. */
 import type { Kind } from '../../api/index.ts';
 import { type AnyObject, cloneJson, formatTime, type Status, StatusError } from '../../machinery/index.ts';
-import { type CacheEntry, storedBytes } from '../cache/index.ts';
+import { type CacheEntry, putOf } from '../cache/index.ts';
 import type { RequestOptions } from '../request.ts';
 import { keyFor } from '../resources.ts';
 import type { Answer, Registry, ResourceCall } from './context.ts';
@@ -50,7 +50,7 @@ async function removeOnce(
     compare: [{ key, modRevision: entry.revision }],
     writes: goesAway
       ? [{ key, delete: true }, ...registry.services.claim(kind, undefined, entry.object).writes]
-      : [{ key, value: storedBytes(next), attachment: next }],
+      : [putOf(key, next, entry)],
   });
   if (!result.ok) return undefined;
   if (goesAway) return gone(kind, next);

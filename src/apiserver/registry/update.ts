@@ -15,7 +15,7 @@ import {
   StatusError,
   validateObjectMeta,
 } from '../../machinery/index.ts';
-import { type CacheEntry, storedBytes } from '../cache/index.ts';
+import { type CacheEntry, putOf } from '../cache/index.ts';
 import { keyFor } from '../resources.ts';
 import { type Answer, fieldManagerOf, type Registry, type ResourceCall } from './context.ts';
 import { entryAs, fromStored, isDirect, objectAs, toStored } from './convert.ts';
@@ -353,7 +353,7 @@ async function put(
   const kept = await toStored(served, next);
   const result = await commit(registry, call, {
     compare: [{ key, modRevision: entry.revision }, ...claim.compare],
-    writes: [{ key, value: storedBytes(kept), attachment: kept }, ...claim.writes],
+    writes: [putOf(key, kept, entry), ...claim.writes],
   });
   if (!result.ok) {
     claim.lost(result.entries.slice(1).map((entry) => entry !== undefined));
