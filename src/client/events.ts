@@ -3,7 +3,7 @@ import { type Event, events, type ObjectReference } from '../api/index.ts';
 import type { Clock, KubeObject, Random } from '../machinery/index.ts';
 import { isStatusError } from '../machinery/index.ts';
 import type { Client } from './client.ts';
-import { Correlator, type Noted } from './eventcorrelator.ts';
+import { Correlator, type Noted, type Said } from './eventcorrelator.ts';
 import { type Log, quiet } from './log.ts';
 
 export type EventType = 'Normal' | 'Warning';
@@ -51,38 +51,30 @@ export function eventRecorder(options: EventRecorderOptions): EventRecorder {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const urgent = waiting.size < patience ? idle() : undefined;
       if (urgent !== undefined) await urgent;
-      const noted = note(next);
+      const noted = correlator.note(next, next.at);
       if (noted === undefined) continue;
       await send(noted, options);
       if (++sent % atOnce === 0) await turn();
     }
     sending = undefined;
   };
-  const note = ({ about, type, reason, message, at }: Spoken) => {
-    try {
-      const short = message.length > messageLimit ? `${message.slice(0, messageLimit - 1)}…` : message;
-      return correlator.note({ about, type, reason, message: short }, at);
-    } catch (err) {
-      log.error({ err, reason }, 'an event could not be noted');
-      return undefined;
-    }
-  };
   return {
     event(regarding, type, reason, message) {
-      if (waiting.size >= waitingLimit) return;
-      waiting.push({ about: referenceTo(regarding), type, reason, message, at: clock.now() });
-      sending ??= Promise.resolve().then(sendAll);
+      try {
+        if (waiting.size >= waitingLimit) return;
+        const short = message.length > messageLimit ? `${message.slice(0, messageLimit - 1)}…` : message;
+        waiting.push({ about: referenceTo(regarding), type, reason, message: short, at: clock.now() });
+        sending ??= Promise.resolve().then(sendAll);
+      } catch (err) {
+        log.error({ err, reason }, 'an event could not be noted');
+      }
     },
     flush: async () => sending,
   };
 }
 
 /** What was said, and when. */
-interface Spoken {
-  about: ObjectReference;
-  type: EventType;
-  reason: string;
-  message: string;
+interface Spoken extends Said {
   at: number;
 }
 
