@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deployments } from '../src/api/index.ts';
 import { report } from './report.ts';
+import { atRest } from './simulated/rest.ts';
 import { available, deploymentOf, makeNamespace, peakMemory, sizesOf, startSimulated } from './simulated/index.ts';
 
 const full = { nodes: 5_000, pods: 150_000 };
@@ -10,6 +11,8 @@ const isFull = nodes >= full.nodes && pods >= full.pods;
 const perDeployment = 1_000;
 /** Milliseconds that it may take before it counts as stuck. */
 const longest = 600_000;
+/** Milliseconds after which nothing of the rush is left. */
+const settling = 30_000;
 const told = process.env['BENCH_PROGRESS'] !== undefined;
 
 await using cluster = await startSimulated({ nodes });
@@ -59,6 +62,16 @@ report({
   figures: [peakMemory()],
   goal: isFull ? 'under 4,000 MB' : 'none at this size',
   met: (median) => !isFull || median < 4_000,
+});
+await sleep(settling);
+const rest = await atRest(60_000, ['/src/controllers/', '/src/scheduler/', '/src/client/']);
+report({
+  name: 'scale-rest',
+  what: `processor of controllers and scheduler while nothing happens, over a minute; the whole process: ${rest.all.toFixed(1)} %, most of it ${nodes} nodes that renew their leases`,
+  unit: '% of a core',
+  figures: [rest.of],
+  goal: isFull ? 'under 2 %' : 'none at this size',
+  met: (median) => !isFull || median < 2,
 });
 await cluster[Symbol.asyncDispose]();
 process.exit(0);
