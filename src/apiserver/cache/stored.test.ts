@@ -13,7 +13,7 @@ const pod = (): AnyObject => ({
 });
 
 const read = (bytes: Buffer) => JSON.parse(bytes.toString());
-const withoutRevision = ({ metadata: { resourceVersion: _, ...metadata }, ...rest }: AnyObject) => ({
+const withoutRevision = ({ metadata: { resourceVersion: _revision, ...metadata }, ...rest }: AnyObject) => ({
   ...rest,
   metadata,
 });
