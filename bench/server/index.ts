@@ -10,6 +10,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { malloc } from '../../bin/malloc.mjs';
 import { Asker, open, type Pace, pace, request, type Target } from '../load/connection.ts';
 import { type Measured, median } from '../report.ts';
 import { credentials } from './credentials.ts';
@@ -46,7 +47,10 @@ export async function startOurs(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   const program = fileURLToPath(new URL('./glasshouse.ts', import.meta.url));
   const flags = process.env['BENCH_SERVER_FLAGS']?.split(' ') ?? [];
-  const child = pinned(process.execPath, [...flags, program, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = pinned(process.execPath, [...flags, program, folder], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...malloc, ...process.env },
+  });
   let line = '';
   for await (const part of child.stdout!) if ((line += part).includes('\n')) break;
   return {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { malloc } from '../../../bin/malloc.mjs';
 import { Failure, UsageError } from '../errors.ts';
 import { type Places, placesOf } from '../places.ts';
 import type { Platform, RunningPlatform, UpOptions } from '../platform.ts';
@@ -125,6 +126,7 @@ async function detach(places: Places): Promise<void> {
   const args = process.argv.slice(1).filter((argument) => argument !== '--detach' && argument !== '-d');
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
+    env: { ...malloc, ...process.env },
     stdio: ['ignore', log, log, 'ipc'],
   });
   await new Promise<void>((resolve, reject) => {
