@@ -1,6 +1,8 @@
 /** The command: runs software that this project did not write against Glasshouse, and keeps the score. See README.md. */
 import { parseArgs } from 'node:util';
 import { runCharts } from './charts/run.ts';
+import { runJavascript } from './clients/javascript.ts';
+import { runPython } from './clients/python.ts';
 import { runKubectl } from './kubectl/run.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -8,10 +10,10 @@ const { values: flags, positionals } = parseArgs({
   options: { seconds: { type: 'string', default: '300' } },
 });
 const [suite, ...chosen] = positionals;
-const suites = { kubectl: runKubectl, charts: runCharts };
-if (suite === 'kubectl' || suite === 'charts')
-  process.exitCode = (await suites[suite](chosen, Number(flags.seconds))) ? 0 : 1;
+const suites = { kubectl: runKubectl, python: runPython, javascript: runJavascript, charts: runCharts };
+if (suite !== undefined && Object.hasOwn(suites, suite))
+  process.exitCode = (await suites[suite as keyof typeof suites](chosen, Number(flags.seconds))) ? 0 : 1;
 else {
-  process.stderr.write(`error: ${suite ?? 'no suite'}: one of kubectl, charts is expected\n`);
+  process.stderr.write(`error: ${suite ?? 'no suite'}: one of ${Object.keys(suites).join(', ')} is expected\n`);
   process.exitCode = 2;
 }

@@ -1,6 +1,6 @@
 /** Images of servers that are installed on this machine: the program, the libraries that it is linked with, busybox below it. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { imageArchive } from './archive.ts';
 import { busyboxTree } from './busybox.ts';
@@ -9,7 +9,7 @@ export interface Installed {
   name: string;
   /** Where each file comes from, and where the image has it. */
   programs: Record<string, string>;
-  /** Files that programs open by name, such as /etc/mime.types; at the same place in the image. */
+  /** Files and folders that programs open by name, such as /etc/mime.types; at the same place in the image. */
   files?: readonly string[];
   config: Record<string, unknown>;
 }
@@ -19,7 +19,7 @@ export function installedArchive(directory: string, { name, programs, files = []
   const tree = join(directory, 'program');
   const take = (from: string, to: string) => {
     mkdirSync(dirname(join(tree, to)), { recursive: true });
-    copyFileSync(from, join(tree, to));
+    cpSync(from, join(tree, to), { recursive: true, dereference: true });
   };
   for (const [from, to] of Object.entries(programs)) {
     take(from, to);
