@@ -2,6 +2,7 @@
 import { dump as toYaml } from 'js-yaml';
 import type { Kind } from '../api/index.ts';
 import { type AnyObject, apiVersionOf, type Status, type StatusError } from '../machinery/index.ts';
+import type { CacheEntry } from './cache/index.ts';
 import type { Body, Exchange } from './exchange.ts';
 import { partialOf, tableOf, type IncludeObject } from './publish/table.ts';
 import { json, protobufType, type Representation } from './publish/negotiate.ts';
@@ -26,7 +27,7 @@ export function replyOf(code: number, value: unknown, as: Representation = json)
     };
   const message = as.mediaType === protobufType ? protobufOf(value) : undefined;
   if (message !== undefined) return { code, headers: protobufHeaders, body: message };
-  return { code, headers: jsonHeaders, body: Buffer.from(JSON.stringify(value)) };
+  return { code, headers: jsonHeaders, body: Buffer.from(`${JSON.stringify(value)}\n`) };
 }
 
 export function answerReply(
@@ -38,7 +39,7 @@ export function answerReply(
 ): Reply {
   const { entry } = answer;
   const direct = entry !== undefined && isDirect(call.served);
-  if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: entry.bytes };
+  if (direct && as === json) return { code: answer.code, headers: jsonHeaders, body: lineOf(entry) };
   if (direct && as.as === 'object' && as.mediaType === protobufType)
     return { code: answer.code, headers: protobufHeaders, body: protobufEntry(call.served, entry) };
   const object = entry === undefined ? (answer.object as AnyObject) : fromStored(call.served, entry.object);
@@ -54,7 +55,15 @@ export function answerReply(
 }
 
 const comma = 0x2c;
-const closing = Buffer.from(']}');
+const newline = 0x0a;
+const closing = Buffer.from(']}\n');
+
+/** As upstream's: JSON ends its line. */
+function lineOf(entry: CacheEntry): Buffer {
+  const line = Buffer.allocUnsafe(entry.length + 1);
+  line[entry.writeTo(line, 0)] = newline;
+  return line;
+}
 
 export async function listReply(
   call: ResourceCall,

@@ -44,6 +44,30 @@ describe('verbs over HTTPS', () => {
     assert.equal((await door.ask('GET', `${configMaps}/life`)).status, 404);
   });
 
+  test('the deletion of a service, and of few other kinds, is answered with what was deleted', async () => {
+    const services = '/api/v1/namespaces/default/services';
+    await door.ask('POST', services, { body: { metadata: { name: 'short' }, spec: { ports: [{ port: 80 }] } } });
+    const { body } = await door.ask('DELETE', `${services}/short`);
+    assert.deepEqual([body.kind, body.metadata.name], ['Service', 'short']);
+    const { body: document } = await door.ask('GET', '/openapi/v2');
+    const said = (path: string) => document.paths[path].delete.responses[200].schema.$ref.split('.').at(-1);
+    assert.equal(said('/api/v1/namespaces/{namespace}/services/{name}'), 'Service');
+    assert.equal(said('/api/v1/namespaces/{namespace}/configmaps/{name}'), 'Status');
+    assert.equal(said('/api/v1/namespaces/{namespace}/services'), 'Status');
+  });
+
+  test('JSON ends its line; what is not known of a failure is left out', async () => {
+    const made = await make('line', { x: '1' });
+    const answers = await Promise.all(
+      [`${configMaps}/line`, configMaps, `${configMaps}/none`, '/api'].map(
+        async (path) => (await door.ask('GET', path)).text,
+      ),
+    );
+    for (const text of answers) assert.match(text, /\}\n$/);
+    assert.equal(JSON.parse(answers[0]!).metadata.uid, made.metadata.uid);
+    assert.deepEqual(JSON.parse(answers[2]!).details, { name: 'none', kind: 'configmaps' });
+  });
+
   test('a write that changes nothing takes no revision', async () => {
     const made = await make('same', { x: '1' });
     const again = await door.ask('PUT', `${configMaps}/same`, { body: configMap('same', { x: '1' }) });

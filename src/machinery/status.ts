@@ -54,6 +54,12 @@ export const statusCodes = {
 
 export type StatusReason = keyof typeof statusCodes;
 
+/** What is not known is left out. */
+function withoutEmpty(details: StatusDetails): StatusDetails {
+  const { name, group, ...others } = details;
+  return { ...(name && { name }), ...(group && { group }), ...others };
+}
+
 type GroupResource = { group: string; resource: string };
 type GroupKind = { group: string; kind: string };
 
@@ -86,7 +92,7 @@ export class StatusError extends Error {
       status: 'Failure',
       message: this.message,
       ...(this.reason !== '' && { reason: this.reason }),
-      ...(this.details && { details: this.details }),
+      ...(this.details && { details: withoutEmpty(this.details) }),
       code: this.code,
     };
   }

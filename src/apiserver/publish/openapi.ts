@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { definition, definitionNames, gvkOfDefinition, kubernetesVersion } from '../../api/index.ts';
+import { definition, definitionNames, gvkOfDefinition, type Kind, kubernetesVersion } from '../../api/index.ts';
 import type { Schema } from '../../machinery/index.ts';
+import { answersItself } from '../registry/index.ts';
 import type { Resources, ServedResource } from '../resources.ts';
 import { customDefinitions, customName, type Style } from './custom.ts';
 import { descriptionsOf, parameterDescription } from './descriptions.ts';
@@ -258,7 +259,7 @@ function pathsOf({ kind }: ServedResource, style: Style): Json {
   ): void {
     const method = actions[verb as keyof typeof actions];
     if (method === undefined) return;
-    const answer = verb === 'list' ? list : ref;
+    const answer = verb === 'list' ? list : answersStatus(verb, kind) ? statusName : ref;
     const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter(name!, 'path', 'string', style));
     (paths[path] ??= parameters.length > 0 ? { parameters } : {})[method] = {
       'x-kubernetes-action': verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb,
@@ -266,6 +267,13 @@ function pathsOf({ kind }: ServedResource, style: Style): Json {
       ...operationOf(verb, { body: ref, answer, strategic: kind.custom === undefined }, style),
     };
   }
+}
+
+const statusName = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
+
+/** A namespace is answered with itself when it goes, but upstream does not say so. */
+function answersStatus(verb: string, kind: Kind): boolean {
+  return verb === 'deletecollection' || (verb === 'delete' && (!answersItself(kind) || kind.resource === 'namespaces'));
 }
 
 interface Travels {

@@ -58,6 +58,35 @@ async function removeOnce(
   return { code, object: await objectAs(served, next) };
 }
 
+/** Whether a deletion is answered with what was deleted; upstream decides it kind by kind. */
+export function answersItself({ group, resource }: Kind): boolean {
+  return answeredWithThemselves.has(`${group}/${resource}`);
+}
+
+const answeredWithThemselves = new Set([
+  ...[
+    'namespaces',
+    'persistentvolumeclaims',
+    'persistentvolumes',
+    'pods',
+    'podtemplates',
+    'resourcequotas',
+    'serviceaccounts',
+    'services',
+  ].map((resource) => `/${resource}`),
+  ...[
+    'deviceclasses',
+    'devicetaintrules',
+    'resourceclaims',
+    'resourceclaimtemplates',
+    'resourcepoolstatusrequests',
+    'resourceslices',
+  ].map((resource) => `resource.k8s.io/${resource}`),
+  ...['csidrivers', 'csinodes', 'storageclasses', 'volumeattachments', 'volumeattributesclasses'].map(
+    (resource) => `storage.k8s.io/${resource}`,
+  ),
+]);
+
 function gone(kind: Kind, object: AnyObject): Answer {
   const status: Status = {
     kind: 'Status',
@@ -71,8 +100,7 @@ function gone(kind: Kind, object: AnyObject): Answer {
       uid: object.metadata.uid,
     },
   };
-  // a pod, and few others, are answered with themselves
-  return { code: 200, object: kind.kind === 'Pod' && kind.group === '' ? object : (status as unknown as AnyObject) };
+  return { code: 200, object: answersItself(kind) ? object : (status as unknown as AnyObject) };
 }
 
 /** Marks for deletion; false when that is already so and no sooner end was asked for. */

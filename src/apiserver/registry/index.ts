@@ -4,7 +4,7 @@
  */
 export { answerOf, fieldManagerOf, type Answer, type PatchType, type Registry, type ResourceCall } from './context.ts';
 export { create } from './create.ts';
-export { remove, removeCollection } from './delete.ts';
+export { answersItself, remove, removeCollection } from './delete.ts';
 export { entryOf, get, list, type ListAnswer } from './read.ts';
 export { selectionOf } from './selection.ts';
 export { change, patch, requested, update } from './update.ts';

@@ -11,9 +11,9 @@ const venv = join(places.root, 'venv');
 const program = join(venv, 'bin/python');
 /** In the repository, and where the published package has its neighbours. */
 const folders = [
-  { from: 'kubernetes/e2e_test', to: 'e2e_test' },
-  { from: 'kubernetes/aio/e2e_test', to: 'aio/e2e_test' },
-  { from: 'kubernetes/base/dynamic', to: 'dynamic' },
+  { from: 'kubernetes/e2e_test', to: 'kubernetes/e2e_test' },
+  { from: 'kubernetes/aio/e2e_test', to: 'kubernetes/aio/e2e_test' },
+  { from: 'kubernetes/base/dynamic', to: 'kubernetes/dynamic' },
 ];
 
 /** The library is the published one; its tests are in the repository alone, and are put beside it. */
@@ -26,15 +26,15 @@ function fetch(): void {
   const wanted = [`kubernetes==${release}`, 'pytest==9.2.0', 'pytest-timeout==2.4.0', 'aiohttp'];
   execFileSync(program, ['-m', 'pip', 'install', '--quiet', ...wanted], { stdio: 'inherit' });
   for (const { from, to } of folders) {
-    const into = join(packageFolder(), to);
+    const into = join(packages(), to);
     if (!existsSync(into)) cpSync(join(clone, from), into, { recursive: true });
     else for (const file of testsIn(join(clone, from))) cpSync(join(clone, from, file), join(into, file));
   }
 }
 
-function packageFolder(): string {
+function packages(): string {
   const [version] = readdirSync(join(venv, 'lib'));
-  return join(venv, 'lib', version!, 'site-packages/kubernetes');
+  return join(venv, 'lib', version!, 'site-packages');
 }
 
 const testsIn = (folder: string) => readdirSync(folder).filter((file) => /^test_.*\.py$/.test(file));
@@ -45,7 +45,7 @@ export function runPython(chosen: readonly string[], seconds: number): Promise<b
 }
 
 async function test(run: Run, chosen: readonly string[], seconds: number): Promise<boolean> {
-  const cwd = packageFolder();
+  const cwd = packages();
   const files = folders.flatMap(({ to }) => testsIn(join(cwd, to)).map((file) => join(to, file)));
   const pytest = (args: string[], all: number) =>
     run(program, ['-m', 'pytest', '-p', 'no:cacheprovider', ...args, ...files], { cwd, seconds: all });
@@ -75,7 +75,7 @@ function resultsOf(xml: string): Map<string, string> {
     const title = [`${parts.slice(0, file + 1).join('/')}.py`, ...parts.slice(file + 1), name].join('::');
     const [, kind, message = ''] = /<(failure|error|skipped)[^>]*? message="([^"]*)"/.exec(inside) ?? [];
     const said = message.replaceAll('&#10;', ' ').replaceAll('&quot;', '"').slice(0, 200);
-    results.set(title.replace(/^.*site-packages\/kubernetes\//, ''), kind === undefined ? '' : `${kind}: ${said}`);
+    results.set(title.replace(/^.*site-packages\//, ''), kind === undefined ? '' : `${kind}: ${said}`);
   }
   return results;
 }
