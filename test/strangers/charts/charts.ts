@@ -31,6 +31,7 @@ export function fetchCharts(): Chart[] {
       execFileSync('git', ['clone', '--quiet', '--depth', '1', `https://github.com/${owner}/${name}`, clone], {
         stdio: 'inherit',
       });
+    if (existsSync(join(clone, folder, 'Chart.yaml'))) return [{ title: `${owner}/${name}`, name, folder: clone }];
     return readdirSync(join(clone, folder))
       .filter((chart) => existsSync(join(clone, folder, chart, 'Chart.yaml')))
       .map((chart) => ({ title: `${owner}/${chart}`, name: chart, folder: join(clone, folder, chart) }));

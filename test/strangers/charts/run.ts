@@ -3,9 +3,11 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { record } from '../score.ts';
+import { type Choice, chosenOf, isSkipped, record } from '../score.ts';
 import { type Chart, copyWhole, fetchCharts, metadataOf } from './charts.ts';
+import { customResourceDefinitionsOf, sharedNames, type Turns, turns } from './claims.ts';
 import { places } from './places.ts';
 
 /** A cluster whose nodes are simulated: no image of a chart has to be there. */
@@ -28,7 +30,9 @@ async function simulated(home: string): Promise<{ kubeconfig: string; stop(): vo
 
 interface Told {
   code: number;
+  /** What it said on both. */
   text: string;
+  output: string;
 }
 
 type Run = (program: string, args: string[]) => Promise<Told>;
@@ -44,6 +48,7 @@ async function tryOut(
   scratch: string,
   run: Run,
   seconds: number,
+  cluster: { readonly clusterKinds: ReadonlySet<string>; readonly turns: Turns },
 ): Promise<string> {
   const folder = join(scratch, chart.title.replace('/', '-'));
   const missing = copyWhole(chart.folder, folder, charts);
@@ -51,8 +56,18 @@ async function tryOut(
   const namespace = `try-${chart.name}`;
   const at = ['--namespace', namespace];
   const wait = ['--wait', '--timeout', `${seconds}s`];
-  const rendered = await run(places.helm, ['template', 'it', folder, ...at, '--kube-version', '1.36']);
+  const rendered = await run(places.helm, [
+    'template',
+    'it',
+    folder,
+    ...at,
+    '--kube-version',
+    '1.36',
+    '--include-crds',
+  ]);
   if (rendered.code !== 0) return `skipped: it asks for values: ${lastLine(rendered.text)}`;
+  const claims = sharedNames(rendered.output, namespace, cluster.clusterKinds);
+  using _ = await cluster.turns(claims);
   const steps: [string, string[]][] = [
     ['install', ['install', 'it', folder, ...at, '--create-namespace', ...wait]],
     ['upgrade', ['upgrade', 'it', folder, ...at, ...wait]],
@@ -67,7 +82,7 @@ async function tryOut(
     if (told.code === 0) continue;
     if (told.text.includes('PASSWORDS ERROR')) why = `skipped: its ${step} asks for the passwords that it made`;
     else why = `${step}: ${lastLine(told.text)}`;
-    if (!why.startsWith('skipped')) log += (await run('kubectl', ['get', 'all,events', ...at])).text;
+    if (!isSkipped(why)) log += (await run('kubectl', ['get', 'all,events', ...at])).text;
     await run(places.helm, ['uninstall', 'it', ...at, '--no-hooks']);
     break;
   }
@@ -75,7 +90,10 @@ async function tryOut(
     const left = await run('kubectl', ['get', leftovers, ...at, '-o', 'name', '-l', 'app.kubernetes.io/instance=it']);
     if (left.text.trim() !== '') why = `left behind: ${left.text.trim().split('\n').join(', ')}`;
   }
-  await run('kubectl', ['delete', 'namespace', namespace, '--wait=false']);
+  // helm never removes what a chart has under crds/
+  const definitions = customResourceDefinitionsOf(rendered.output);
+  if (definitions.length > 0) await run('kubectl', ['delete', '--ignore-not-found', '--timeout=60s', ...definitions]);
+  await run('kubectl', ['delete', 'namespace', namespace, '--timeout=60s']);
   writeFileSync(join(places.logs, `${chart.title.replace('/', '-')}.log`), log);
   rmSync(folder, { recursive: true, force: true });
   return why;
@@ -86,7 +104,7 @@ async function giveAddresses(run: Run): Promise<void> {
   const services = await run('kubectl', ['get', 'services', '-A', '-o', 'json']);
   if (services.code !== 0) return;
   const status = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
-  for (const { metadata, spec, status: known } of JSON.parse(services.text).items) {
+  for (const { metadata, spec, status: known } of JSON.parse(services.output).items) {
     if (spec.type !== 'LoadBalancer' || known.loadBalancer?.ingress) continue;
     const at = [metadata.name, '--namespace', metadata.namespace, '--subresource', 'status', '--type', 'merge'];
     await run('kubectl', ['patch', 'service', ...at, '--patch', JSON.stringify({ status })]);
@@ -97,13 +115,20 @@ function lastLine(text: string): string {
   return (text.trim().split('\n').at(-1) ?? '').slice(0, 300);
 }
 
-/** `chosen`: parts of titles; none: all. */
-export async function runCharts(chosen: readonly string[], seconds: number): Promise<boolean> {
+interface ChartOptions extends Choice {
+  /** As long as any one step may take. */
+  readonly seconds: number;
+  /** Charts at the same time. */
+  readonly workers: number;
+}
+
+export async function runCharts({ seconds, workers, ...choice }: ChartOptions): Promise<boolean> {
   mkdirSync(places.logs, { recursive: true });
   const charts = fetchCharts();
   const all = charts.filter(({ folder }) => metadataOf(folder).type !== 'library');
   const titles = all.map(({ title }) => title);
-  const wanted = all.filter(({ title }) => chosen.length === 0 || chosen.some((part) => title.includes(part)));
+  const chosen = new Set(chosenOf('charts', titles, choice));
+  const wanted = all.filter(({ title }) => chosen.has(title));
   console.log(`${wanted.length} charts; logs in ${places.logs}`);
   const scratch = mkdtempSync(join(tmpdir(), 'charts-'));
   const cluster = await simulated(scratch);
@@ -112,27 +137,34 @@ export async function runCharts(chosen: readonly string[], seconds: number): Pro
   const run: Run = (program, args) =>
     new Promise((resolve) =>
       execFile(program, args, { env, timeout: (seconds + 30) * 1000, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : 1, text: stdout + stderr }),
+        resolve({ code: error === null ? 0 : 1, text: stdout + stderr, output: stdout }),
       ),
     );
   const world = await run('kubectl', ['apply', '-f', fileURLToPath(new URL('world.yaml', import.meta.url))]);
   if (world.code !== 0) throw new Error(world.text);
-  const cloud = setInterval(() => void giveAddresses(run), 1000);
+  const kinds = await run('kubectl', ['api-resources', '--namespaced=false', '--no-headers']);
+  const clusterKinds = new Set(kinds.output.split('\n').map((line) => line.trim().split(/\s+/).at(-1)!));
+  const shared = { clusterKinds, turns: turns() };
+  let over = false;
+  const cloud = (async () => {
+    for (; !over; await setTimeout(1000)) await giveAddresses(run);
+  })();
   const results = new Map<string, string>();
-  const workers = Array.from({ length: 3 }, async () => {
+  const working = Array.from({ length: workers }, async () => {
     for (let chart = wanted.shift(); chart !== undefined; chart = wanted.shift()) {
       const began = performance.now();
-      const why = await tryOut(chart, charts, scratch, run, seconds);
+      const why = await tryOut(chart, charts, scratch, run, seconds, shared);
       results.set(chart.title, why);
-      const word = why === '' ? 'passed' : why.startsWith('skipped') ? 'skipped' : 'FAILED';
+      const word = why === '' ? 'passed' : isSkipped(why) ? 'skipped' : 'FAILED';
       const took = ((performance.now() - began) / 1000).toFixed(0).padStart(4);
       console.log(`${word.padEnd(7)} ${took} s  ${chart.title}${why && `: ${why}`}`);
       record('charts', 'charts of their authors by helm 3', titles, results);
     }
   });
-  await Promise.all(workers);
-  clearInterval(cloud);
+  await Promise.all(working);
+  over = true;
+  await cloud;
   cluster.stop();
   rmSync(scratch, { recursive: true, force: true });
-  return [...results.values()].every((why) => why === '' || why.startsWith('skipped'));
+  return [...results.values()].every((why) => why === '' || isSkipped(why));
 }

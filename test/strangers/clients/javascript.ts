@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
-import { record } from '../score.ts';
+import { type Choice, record } from '../score.ts';
 import { type Run, withCluster } from './cluster.ts';
 import { checkout, places } from './places.ts';
 
@@ -35,9 +35,9 @@ function fetch(): void {
   }
 }
 
-/** `chosen`: parts of titles; none: all. `seconds`: for one test. */
-export function runJavascript(chosen: readonly string[], seconds: number): Promise<boolean> {
-  return withCluster(fetch, (run) => test(run, chosen, seconds));
+/** `seconds`: for one test. */
+export function runJavascript({ parts, seconds }: Choice & { seconds: number }): Promise<boolean> {
+  return withCluster(fetch, (run) => test(run, parts, seconds));
 }
 
 async function test(run: Run, chosen: readonly string[], seconds: number): Promise<boolean> {

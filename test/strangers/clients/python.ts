@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { record } from '../score.ts';
+import { type Choice, record } from '../score.ts';
 import { type Run, withCluster } from './cluster.ts';
 import { checkout, places } from './places.ts';
 
@@ -39,9 +39,9 @@ function packages(): string {
 
 const testsIn = (folder: string) => readdirSync(folder).filter((file) => /^test_.*\.py$/.test(file));
 
-/** `chosen`: words of titles; none: all. `seconds`: for one test. */
-export function runPython(chosen: readonly string[], seconds: number): Promise<boolean> {
-  return withCluster(fetch, (run) => test(run, chosen, seconds));
+/** `seconds`: for one test. */
+export function runPython({ parts, seconds }: Choice & { seconds: number }): Promise<boolean> {
+  return withCluster(fetch, (run) => test(run, parts, seconds));
 }
 
 async function test(run: Run, chosen: readonly string[], seconds: number): Promise<boolean> {

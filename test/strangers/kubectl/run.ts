@@ -7,7 +7,7 @@ import { createAuthority, issue } from '../../../src/apiserver/index.ts';
 import { clusterRoleBindings } from '../../../src/api/index.ts';
 import { systemClock } from '../../../src/machinery/index.ts';
 import { type Cluster, startCluster } from '../../../src/testing/index.ts';
-import { record } from '../score.ts';
+import { type Choice, chosenOf, record } from '../score.ts';
 import { places } from './places.ts';
 import { functions, makeTree } from './tree.ts';
 
@@ -102,12 +102,11 @@ async function passes(name: string, { port, scratch }: Server, seconds: number):
   return code === 0;
 }
 
-/** `chosen`: parts of names; none: all. */
-export async function runKubectl(chosen: readonly string[], seconds: number): Promise<boolean> {
+export async function runKubectl({ seconds, ...choice }: Choice & { seconds: number }): Promise<boolean> {
   makeTree();
   mkdirSync(places.logs, { recursive: true });
   const all = [...functions(), between];
-  const wanted = all.filter((name) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
+  const wanted = chosenOf('kubectl', all, choice);
   console.log(`${wanted.length} of kubectl's functions; logs in ${places.logs}`);
   await using cluster = await upstreamsCluster();
   const scratch = mkdtempSync(join(tmpdir(), 'strangers-'));
