@@ -33,7 +33,7 @@ function readScores(): Partial<Record<Suite, Score>> {
 
 /** What kept a title from passing the last time it ran ('': nothing did). */
 export function lastResults(name: Suite): (title: string) => string {
-  const { passing, failing = {} } = readScores()[name] ?? { passing: [] };
+  const { passing, failing = {} }: Partial<Score> = readScores()[name] ?? { passing: [] };
   // older scores do not say what passed: all the rest
   return (title) => failing[title] ?? (passing?.includes(title) === false ? neverRun : '');
 }

@@ -10,9 +10,11 @@ export interface Timings {
   pull: readonly [number, number];
   start: readonly [number, number];
   stop: readonly [number, number];
+  /** Of a Job's pod, which ends by itself; others run until they are stopped. */
+  job: readonly [number, number];
 }
 
-export const standardTimings: Timings = { pull: [0, 0], start: [5, 20], stop: [1, 1] };
+export const standardTimings: Timings = { pull: [0, 0], start: [5, 20], stop: [1, 1], job: [100, 100] };
 
 /** Told what really happens on machines, as nobody who sees only the API could tell. */
 export interface Observer {
@@ -116,10 +118,18 @@ export class Machine {
     const { clock, name, observer, changed } = this.#options;
     running.state = 'running';
     observer.started?.(name, running.pod, running.address);
-    const life = numberOf(running.pod, 'run-milliseconds');
+    const life = this.#lifeOf(running.pod);
     if (life !== undefined)
       running.timer = clock.after(life, () => this.#end(running, numberOf(running.pod, 'exit-code') ?? 0));
     changed(running);
+  }
+
+  #lifeOf(pod: Pod): number | undefined {
+    const told = numberOf(pod, 'run-milliseconds');
+    if (told !== undefined) return told;
+    return pod.metadata.ownerReferences?.some(({ kind }) => kind === 'Job')
+      ? this.#draw(this.#options.timings.job)
+      : undefined;
   }
 
   /** Asks it to end, and makes it after the grace period. */

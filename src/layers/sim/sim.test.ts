@@ -70,6 +70,22 @@ test('a job’s pods end by themselves, and one that fails is started again', as
   await sim.stop();
 });
 
+test('a job’s pods complete without being told how long they take, also with a sidecar', async () => {
+  await using cluster = await startCluster();
+  const sim = await withNodes(cluster, 1);
+  const { client } = cluster;
+  const sidecar = { name: 's', image: 'side:1', restartPolicy: 'Always' };
+  const spec = { containers: [{ name: 'c', image: 'job:1' }], initContainers: [sidecar], restartPolicy: 'Never' };
+  await client.create<Job>(jobs, {
+    metadata: { name: 'plain', namespace },
+    spec: { completions: 2, parallelism: 2, template: { spec } },
+  } as Job);
+  const status = async () => (await client.get<Job>(jobs, { name: 'plain', namespace })).status;
+  await cluster.eventually(async () => (await status())?.succeeded === 2);
+  assert.deepEqual((await status())?.failed, undefined);
+  await sim.stop();
+});
+
 test('a pod that a finalizer holds is let go by its node once, and is gone when nobody holds it', async () => {
   await using cluster = await startCluster();
   const sim = await withNodes(cluster, 1);

@@ -3,7 +3,7 @@ import { loadAll } from 'js-yaml';
 
 interface Rendered {
   kind?: string;
-  metadata?: { name?: string; namespace?: string };
+  metadata?: { name?: string; namespace?: string; annotations?: Record<string, string> | null };
 }
 
 function documentsOf(manifest: string): Rendered[] {
@@ -23,6 +23,19 @@ export function customResourceDefinitionsOf(manifest: string): string[] {
   return documentsOf(manifest)
     .filter(({ kind }) => kind === 'CustomResourceDefinition')
     .map(({ metadata }) => `customresourcedefinition/${metadata?.name}`);
+}
+
+/** What runs beside the release: helm leaves it, unless the chart says when it is to go. */
+export function hookNamesOf(manifest: string): string[] {
+  return documentsOf(manifest)
+    .filter(({ metadata }) => metadata?.annotations?.['helm.sh/hook'] !== undefined)
+    .map(({ metadata }) => metadata?.name ?? '');
+}
+
+/** `name` as kubectl prints it; a Job's pods are told by the beginning of their names. */
+export function isOfHook(name: string, hooks: readonly string[]): boolean {
+  const [kind, own = ''] = name.split('/');
+  return hooks.some((hook) => own === hook || (kind === 'pod' && own.startsWith(`${hook}-`)));
 }
 
 /** Waits until nobody else has any of the names, and has them until it is disposed of. */
