@@ -12,6 +12,7 @@ import { insideCommand } from '../testkit/inside.ts';
 import { build } from './build.ts';
 import { images } from './images.ts';
 import { places } from './places.ts';
+import { serveImages } from './registry.ts';
 import { readResults, record } from './score.ts';
 import { runSuite } from './suite.ts';
 import { type Title, titles } from './titles.ts';
@@ -48,6 +49,8 @@ async function run(): Promise<number> {
   const wanted = chosen(all);
   for (const address of nodeAddresses) ip('addr', 'add', `${address}/24`, 'dev', 'nodes');
   const logs = join(places.runs, new Date().toISOString().replace(/[:.]/g, '-'));
+  await using registry = await serveImages();
+  process.env['NODE_EXTRA_CA_CERTS'] = registry.certificate;
   const args = ['--nodes', String(nodeAddresses.length), '--node-ip', nodeAddresses.join(',')];
   await using glass = await startGlass({ runtime: 'oci', args });
   await glass.run('image', 'import', images());

@@ -24,7 +24,7 @@ export interface TestRegistry extends AsyncDisposable {
   elsewhere: string;
   /** Authorization headers that the other origin was sent. */
   leaked: string[];
-  add(repository: string, tag: string, image: MadeImage): void;
+  add(repository: string, tag: string, image: Pick<MadeImage, 'blobs' | 'manifest'>): void;
 }
 
 export async function startRegistry(): Promise<TestRegistry> {
