@@ -13,7 +13,7 @@ import {
   type Runtime,
   simRuntime,
   startKubelet,
-  unmountAll,
+  unmountVolumes,
 } from '../kubelet/index.ts';
 import { MetricSet, systemClock as clock, systemRandom as random } from '../machinery/index.ts';
 import {
@@ -236,7 +236,7 @@ export async function stopWorkloads(places: Places): Promise<void> {
   }
   await network.down();
   if (plan.mode === 'kernel') await removeServices(runProgram);
-  for (const { kubelet } of folders) await unmountAll(kubelet);
+  for (const { kubelet } of folders) await unmountVolumes({ directory: kubelet, images });
 }
 
 /** Of every node that this machine has carried. */

@@ -24,11 +24,15 @@ const shown = 1000;
 
 const lastErrors = new WeakMap<object, Map<string, string>>();
 
+/** A container, or a volume of the pod. */
+type Asking = Container | (Pick<Container, 'image' | 'imagePullPolicy'> & { name?: undefined });
+
 /** Rejects with `PullError`. */
-export async function ensureImage(work: Work, container: Container): Promise<Image> {
+export async function ensureImage(work: Work, asking: Asking): Promise<Image> {
+  const container = asking.name === undefined ? undefined : asking;
   const { images } = work.shared.context;
-  const name = container.image ?? '';
-  const policy = policyOf(container);
+  const name = asking.image ?? '';
+  const policy = policyOf(asking);
   if (policy !== 'Always') {
     const present = await images.imageStatus(name);
     if (present) {
@@ -50,20 +54,23 @@ export async function ensureImage(work: Work, container: Container): Promise<Ima
 }
 
 /** `Always` for `latest` or no tag, else `IfNotPresent`. */
-export function policyOf({ image = '', imagePullPolicy }: Container): 'Always' | 'IfNotPresent' | 'Never' {
+export function policyOf({
+  image = '',
+  imagePullPolicy,
+}: Pick<Container, 'image' | 'imagePullPolicy'>): 'Always' | 'IfNotPresent' | 'Never' {
   if (imagePullPolicy) return imagePullPolicy;
   const last = image.slice(image.lastIndexOf('/') + 1);
   return !last.includes('@') && (!last.includes(':') || last.endsWith(':latest')) ? 'Always' : 'IfNotPresent';
 }
 
-async function pull(work: Work, container: Container, name: string): Promise<Image> {
+async function pull(work: Work, container: Container | undefined, name: string): Promise<Image> {
   const { pullBackoff, context } = work.shared;
   const key = `${work.uid}_${name}`;
   const memory = lastErrors.get(pullBackoff) ?? new Map<string, string>();
   lastErrors.set(pullBackoff, memory);
   const until = pullBackoff.untilSinceUpdate(key);
   if (until !== undefined) {
-    const told = work.waiting.get(container.name);
+    const told = container && work.waiting.get(container.name);
     const failedAt = until - pullBackoff.get(key);
     if (told?.reason === 'ErrImagePull' && context.clock.now() < failedAt + shown) {
       throw new PullError(told.reason, told.message, failedAt + shown, true);

@@ -9,7 +9,5 @@
 export { type Kubelet, startKubelet } from './kubelet.ts';
 export type { KubeletOptions, LogRotation, ServerOptions } from './options.ts';
 export { podSteps } from './steps/index.ts';
-export { volumePlugins } from './volumes/index.ts';
-/** Unmounts what pods' volumes mounted below a directory, before that directory is removed. */
-export { unmountAll } from './volumes/mount.ts';
+export { unmountVolumes, volumePlugins } from './volumes/index.ts';
 export * from './runtime/index.ts';

@@ -121,7 +121,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   await bound.synced;
   for (const [uid, truth] of found) if (!workers.has(uid)) begin(orphanOf(uid, truth), truth).removed();
   found.clear();
-  await removeOrphanFolders(context.directory, new Set(workers.keys()));
+  await removeOrphanFolders(context, new Set(workers.keys()));
 
   const relist = clock.every(options.relistInterval ?? 30_000, () => void relistAll(runtime, workers, log));
   const collector = new ImageCollector(context);

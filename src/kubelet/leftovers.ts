@@ -33,7 +33,7 @@ export async function removePod(work: Work): Promise<void> {
   for (const container of work.truth.containers) await context.runtime.removeContainer(container.id);
   for (const sandbox of work.truth.sandboxes) await context.runtime.removePodSandbox(sandbox.id);
   work.truth = { sandboxes: [], containers: [] };
-  await tearDownVolumes(context.directory, work.uid);
+  await tearDownVolumes(context, work.uid);
   await rm(podDirectory(work), { recursive: true, force: true });
   await rm(podLogDirectory(context.directory, work.pod), { recursive: true, force: true });
 }

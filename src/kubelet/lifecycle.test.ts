@@ -159,6 +159,23 @@ test('an image that cannot be pulled is tried again later and later', async () =
   await world.until('Ready', ready);
 });
 
+test('an image volume keeps its containers waiting until it is pulled, and goes with the pod', async () => {
+  await using world = await startWorld();
+  world.images.failing.set('data:1', 'no such host');
+  const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+  world.run({ containers: [{ ...web, volumeMounts }], volumes: [{ name: 'data', image: { reference: 'data:1' } }] });
+  await world.until('ErrImagePull', (pod) => container(pod)?.state.waiting.reason === 'ErrImagePull');
+  assert.deepEqual([...world.images.roots], []);
+  world.images.failing.clear();
+  await world.clock.advance(10_001);
+  await world.until('Ready', ready);
+  const [root] = world.images.roots;
+  assert.equal(root, `volume-${world.pod()!.metadata.uid}-data`);
+  world.api.deleteGracefully(pods, 'web', 'default', 1);
+  await world.clock.advance(2_000);
+  await world.until('no root filesystem left', () => world.images.roots.size === 0);
+});
+
 test('an image that may not be pulled and is not there says so', async () => {
   await using world = await startWorld();
   world.run({ containers: [{ ...web, imagePullPolicy: 'Never' }] });

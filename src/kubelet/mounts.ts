@@ -30,6 +30,7 @@ export async function makeMounts(
       hostPath: subPath ? await resolveSubPath(volume.path, subPath) : volume.path,
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
       readOnly: mount.readOnly === true || volume.readOnly,
+      ...(volume.noExec && { noExec: true }),
       ...(mount.mountPropagation && { propagation: mount.mountPropagation as 'None' }),
     });
   }

@@ -332,7 +332,7 @@ export class PodWorker implements Work {
   }
 
   async #endContainers(): Promise<void> {
-    const { runtime, directory } = this.shared.context;
+    const { runtime } = this.shared.context;
     this.killSignal = this.#killing.signal;
     this.publish();
     await killPod(this, () => this.#grace ?? podGrace(this.pod));
@@ -349,7 +349,7 @@ export class PodWorker implements Work {
     this.volumes.clear();
     this.shared.sources.release(this.uid);
     this.shared.tokens.release(this.uid);
-    await tearDownVolumes(directory, this.uid);
+    await tearDownVolumes(this.shared.context, this.uid);
   }
 
   async #delete(): Promise<void> {

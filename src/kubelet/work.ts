@@ -28,6 +28,8 @@ export interface Shared {
 export interface MountedVolume {
   path: string;
   readOnly: boolean;
+  /** Nothing in it is started as a program. */
+  noExec?: boolean;
 }
 
 export interface Work {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client, Log } from '../client/index.ts';
-import { type ImageService, type Kubelet, simRuntime, startKubelet, unmountAll } from '../kubelet/index.ts';
+import { type ImageService, type Kubelet, simRuntime, startKubelet, unmountVolumes } from '../kubelet/index.ts';
 import type { Clock, Random } from '../machinery/index.ts';
 
 export interface NodesOptions {
@@ -45,7 +45,7 @@ export async function startNodes(count: number, options: NodesOptions): Promise<
     },
     async close() {
       await Promise.all(Array.from(kubelets.values(), (kubelet) => kubelet.stop()));
-      await unmountAll(directory);
+      await unmountVolumes({ directory, images: everyImage });
       rmSync(directory, { recursive: true, force: true });
     },
   };

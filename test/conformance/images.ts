@@ -200,4 +200,7 @@ function etcdFiles(tree: string): void {
 function pictureFiles(tree: string, name: string): void {
   writeFileSync(join(tree, 'data.json'), `${JSON.stringify({ image: `${name}.jpg` })}\n`);
   writeFileSync(join(tree, `${name}.jpg`), name);
+  // what upstream's is made on
+  mkdirSync(join(tree, 'etc'));
+  writeFileSync(join(tree, 'etc/os-release'), 'NAME="Alpine Linux"\nID=alpine\n');
 }

@@ -51,6 +51,7 @@ export interface Mount {
   hostPath: string;
   containerPath: string;
   readOnly: boolean;
+  noExec?: boolean;
   propagation?: 'None' | 'HostToContainer' | 'Bidirectional';
 }
 

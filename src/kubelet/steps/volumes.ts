@@ -1,7 +1,11 @@
 /** The pod's volumes, all of them, before its sandbox; again when what they are made of has changed. */
+import { PullError } from '../imagepull.ts';
 import { setUpVolume } from '../volumes/index.ts';
 import { pluginOf } from '../volumes/index.ts';
 import type { Step, Work } from '../work.ts';
+
+/** Milliseconds until an image that is not to be pulled is looked for again. */
+const noPullRetry = 10_000;
 
 export const volumesStep: Step = {
   name: 'volumes',
@@ -19,7 +23,8 @@ export const volumesStep: Step = {
       } catch (error) {
         work.volumesStale = true;
         if (!present) missing = true;
-        report(work, volume.name, error as Error);
+        if (error instanceof PullError) waitForImage(work, volume.name, error);
+        else report(work, volume.name, error as Error);
       }
       if (work.signal.aborted) return 'wait';
     }
@@ -28,6 +33,15 @@ export const volumesStep: Step = {
     return missing ? 'wait' : 'go';
   },
 };
+
+/** Told of those that cannot start without it, as if it were their own. */
+function waitForImage(work: Work, volume: string, { reason, message, retryAt }: PullError): void {
+  const { containers = [], initContainers = [] } = work.pod.spec ?? {};
+  for (const { name, volumeMounts } of [...initContainers, ...containers])
+    if (volumeMounts?.some((mount) => mount.name === volume)) work.waiting.set(name, { reason, message });
+  work.publish();
+  work.wakeAt(retryAt ?? work.shared.context.clock.now() + noPullRetry);
+}
 
 function report(work: Work, volume: string, error: Error): void {
   const { clock, log } = work.shared.context;

@@ -158,6 +158,8 @@ export interface TestImages extends ImageService {
   readonly failing: Map<string, string>;
   readonly present: Set<string>;
   pulls: number;
+  /** What has a root filesystem. */
+  roots: Set<string>;
 }
 
 export function testImages(): TestImages {
@@ -189,8 +191,12 @@ export function testImages(): TestImages {
     imageStatus: async (name) => (images.present.has(name) ? image(name) : undefined),
     listImages: async () => [...images.present].map(image),
     removeImage: async (name) => void images.present.delete(name),
-    prepareRootfs: async () => '/',
-    removeRootfs: async () => {},
+    roots: new Set(),
+    async prepareRootfs(_image, of) {
+      images.roots.add(of);
+      return '/';
+    },
+    removeRootfs: async (of) => void images.roots.delete(of),
   };
   return images;
 }

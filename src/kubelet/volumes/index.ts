@@ -1,12 +1,15 @@
 /** The kinds of volume that this node mounts, in one list, and how a pod's volumes come and go. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { ensureImage } from '../imagepull.ts';
 import type { Volume } from '../kinds.ts';
+import type { Context } from '../options.ts';
 import { type MountedVolume, type Work, podDirectory } from '../work.ts';
 import { claimVolume } from './claim.ts';
 import { configMapVolume } from './configmap.ts';
 import { downwardAPIVolume } from './downwardapi.ts';
 import { emptyDirVolume } from './emptydir.ts';
 import { hostPathVolume } from './hostpath.ts';
+import { imageVolume, removeImageVolumes } from './image.ts';
 import { canMount, mountTmpfs, unmountAll } from './mount.ts';
 import { projectedVolume } from './projected.ts';
 import { secretVolume } from './secret.ts';
@@ -20,6 +23,7 @@ export const volumePlugins: readonly VolumePlugin[] = [
   downwardAPIVolume,
   hostPathVolume,
   claimVolume,
+  imageVolume,
 ];
 
 const secretSize = 256 * 1024 * 1024;
@@ -53,6 +57,8 @@ async function contextFor(work: Work, name: string): Promise<VolumeContext> {
     ...paths,
     context: shared.context,
     pod,
+    podDirectory: podDirectory(work),
+    pullImage: (image, imagePullPolicy) => ensureImage(work, { image, imagePullPolicy }),
     facts: work.facts(),
     memory: shared.memory,
     configMap: (of) => shared.sources.configMap(uid, namespace, of),
@@ -71,8 +77,19 @@ function volumePaths(work: Work, name: string): { directory: string; secretDirec
   };
 }
 
+/** Unmounts what pods' volumes mounted, before the directory is removed. */
+export async function unmountVolumes({ directory, images }: Pick<Context, 'directory' | 'images'>): Promise<void> {
+  for (const uid of await readdir(`${directory}/pods`).catch(() => []))
+    await removeImageVolumes(`${directory}/pods/${uid}`, uid, images);
+  await unmountAll(directory);
+}
+
 /** Undoes all that was set up for a pod; nothing of it may run any more. */
-export async function tearDownVolumes(directory: string, uid: string): Promise<void> {
+export async function tearDownVolumes(
+  { directory, images }: Pick<Context, 'directory' | 'images'>,
+  uid: string,
+): Promise<void> {
+  await removeImageVolumes(`${directory}/pods/${uid}`, uid, images);
   await unmountAll(`${directory}/pods/${uid}`);
   await rm(`${directory}/secrets/${uid}`, { recursive: true, force: true });
   await rm(`${directory}/pods/${uid}/volumes`, { recursive: true, force: true });

@@ -1,7 +1,8 @@
 /** What a kind of volume does: makes a path on the node that containers can be given. */
 import type { PodFacts } from '../downward.ts';
-import type { ConfigMap, Pod, Secret, Volume } from '../kinds.ts';
+import type { ConfigMap, Container, Pod, Secret, Volume } from '../kinds.ts';
 import type { Context } from '../options.ts';
+import type { Image } from '../runtime/services.ts';
 import type { Token } from '../tokens.ts';
 import type { MountedVolume } from '../work.ts';
 
@@ -9,11 +10,14 @@ export interface VolumeContext {
   context: Context;
   pod: Pod;
   facts: PodFacts;
+  podDirectory: string;
   /** This volume's own directory; its parent is there. */
   directory: string;
   /** As `directory`, in memory where this node can (root on Linux): for secrets. */
   secretDirectory: string;
   memory: number;
+  /** Rejects with `PullError`. */
+  pullImage(reference: string, policy: Container['imagePullPolicy']): Promise<Image>;
   configMap(name: string): Promise<ConfigMap>;
   secret(name: string): Promise<Secret>;
   token(audience: string | undefined, expirationSeconds: number): Promise<Token>;

@@ -99,13 +99,13 @@ function processOf(input: SpecInput): Record<string, unknown> {
 }
 
 /** A bind mount of one directory onto another with all below it. */
-function bind({ hostPath, containerPath, readOnly, propagation = 'None' }: Mount): Record<string, unknown> {
+function bind({ hostPath, containerPath, readOnly, noExec, propagation = 'None' }: Mount): Record<string, unknown> {
   const how = { None: 'rprivate', HostToContainer: 'rslave', Bidirectional: 'rshared' }[propagation];
   return {
     destination: containerPath,
     type: 'bind',
     source: hostPath,
-    options: ['rbind', how, readOnly ? 'ro' : 'rw'],
+    options: ['rbind', how, readOnly ? 'ro' : 'rw', ...(noExec ? ['noexec'] : [])],
   };
 }
 
