@@ -79,6 +79,8 @@ export interface ApiserverOptions extends ServiceRanges {
   authorizers?(): readonly ConfiguredAuthorizer[];
   /** Admission steps to leave out, by name. */
   readonly disabledAdmission?: readonly string[];
+  /** Nothing that runs in this cluster is real: no address of a pod or a node is ever called. */
+  readonly simulated?: boolean;
   /** Told of every fault of the server's own. */
   failed(error: unknown, id: string): void;
 }
@@ -128,6 +130,7 @@ export async function createApiserver(options: ApiserverOptions): Promise<Apiser
     services,
     clock,
     random,
+    simulated: options.simulated ?? false,
     authorize: (attributes) => chain.authorize(attributes),
     rulesFor: (user, namespace) => chain.rulesFor(user, namespace),
   };

@@ -65,6 +65,7 @@ export async function startSimulation(options: SimOptions, hooks: SimHooks = {})
     serviceCIDR: '10.96.0.0/16',
     nodePorts: { from: 30_000, to: 32_767 },
     frontProxy: pki.frontProxy,
+    simulated: true,
     failed: (err, id) => log.error({ err, id }, 'a request failed by a fault of the server'),
   });
   const { port } = await apiserver.listen({

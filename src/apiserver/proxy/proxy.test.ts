@@ -48,6 +48,47 @@ describe('the proxy', () => {
     await door[Symbol.asyncDispose]();
   });
 
+  test('nothing is ever sent to the addresses of a simulated node', async () => {
+    const status = {
+      nodeInfo: { containerRuntimeVersion: 'sim://1' },
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+    };
+    await door.ask('POST', '/api/v1/nodes', { body: { metadata: { name: 'sim-0' }, status } });
+    await door.ask('POST', `${core}/pods`, { body: pod('dream', { nodeName: 'sim-0' }) });
+    const address = { podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] };
+    await door.ask('PATCH', `${core}/pods/dream/status`, { body: { status: address }, headers: merge });
+    const ports = [{ name: 'http', port: 443 }];
+    await door.ask('POST', `${core}/services`, { body: { metadata: { name: 'dream' }, spec: { ports } } });
+    const endpoints = [{ addresses: ['127.0.0.1'], targetRef: { kind: 'Pod', name: 'dream' } }];
+    const labels = { 'kubernetes.io/service-name': 'dream' };
+    await door.ask('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
+      body: { metadata: { name: 'dream', labels }, addressType: 'IPv4', endpoints, ports: [{ name: 'http', port }] },
+    });
+    const clientConfig = { service: { namespace: 'default', name: 'dream' } };
+    const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }];
+    const webhook = {
+      name: 'dream.example.com',
+      clientConfig,
+      rules,
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    };
+    await door.ask('POST', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
+      body: { metadata: { name: 'dream' }, webhooks: [webhook] },
+    });
+    for (const path of [
+      `${core}/pods/http:dream:${port}/proxy/`,
+      `${core}/services/dream/proxy/`,
+      `/api/v1/nodes/sim-0:${port}/proxy/`,
+    ]) {
+      const { status: code, text } = await door.ask('GET', path);
+      assert.deepEqual([path, code], [path, 503]);
+      assert.match(text, /node \\"sim-0\\" is simulated: nothing listens/);
+    }
+    const refused = await door.ask('POST', `${core}/secrets`, { body: { metadata: { name: 'x' } } });
+    assert.match(refused.body.message, /calling webhook "dream.example.com".*node "sim-0" is simulated/);
+  });
+
   test('a pod is asked as the client asked, and answers for itself', async () => {
     const headers = { 'content-type': 'text/plain', 'x-more': '1' };
     const path = `${core}/pods/http:web:${port}/proxy/a/b?c=d`;

@@ -4,6 +4,7 @@ import { type AnyObject, StatusError } from '../../machinery/index.ts';
 import { all, lookup } from '../admission/lookup.ts';
 import { addressOf, type NodeCredentials } from '../nodeproxy.ts';
 import type { Registry, ResourceCall } from '../registry/index.ts';
+import { type Endpoint, refuseSimulated, refuseSimulatedEndpoint } from '../simulated.ts';
 
 export interface Target {
   scheme: 'http' | 'https';
@@ -38,6 +39,7 @@ export async function podTarget(registry: Registry, call: ResourceCall): Promise
   if (pod === undefined) throw StatusError.notFound(core('pods'), name);
   const host: string | undefined = pod.status?.podIP;
   if (!host) throw StatusError.badRequest(`address not allowed: pod ${name} has no address yet`);
+  await refuseSimulated(registry, pod.spec.nodeName);
   const first = pod.spec.containers.flatMap((one: AnyObject) => one.ports ?? [])[0]?.containerPort;
   return { scheme, host, port: numberOf(port === '' ? String(first ?? (scheme === 'https' ? 443 : 80)) : port) };
 }
@@ -56,7 +58,8 @@ export async function serviceTarget(registry: Registry, call: ResourceCall): Pro
   if (chosen === undefined) throw unavailable(`no service port "${port}" found for service "${name}"`);
   const found = await endpointsOf(registry, call.namespace, name, chosen.name ?? '');
   if (found.length === 0) throw unavailable(`no endpoints available for service "${name}"`);
-  const { host, port: number, pod } = found[Math.floor(registry.random.next() * found.length)]!;
+  const { host, port: number, pod, endpoint } = found[Math.floor(registry.random.next() * found.length)]!;
+  await refuseSimulatedEndpoint(registry, call.namespace, endpoint);
   await checkAddress(registry, call.namespace, host, pod);
   return { scheme, host, port: number };
 }
@@ -65,6 +68,7 @@ interface EndpointAddress {
   host: string;
   port: number;
   pod: string | undefined;
+  endpoint: Endpoint;
 }
 
 async function endpointsOf(
@@ -80,10 +84,11 @@ async function endpointsOf(
     const number = slice.ports?.find((one: AnyObject) => (one.name ?? '') === port)?.port;
     if (typeof number !== 'number') return [];
     const ready = (slice.endpoints ?? []).filter((one: AnyObject) => one.conditions?.ready !== false);
-    return ready.map(({ addresses, targetRef }: AnyObject) => ({
-      host: addresses[0],
+    return ready.map((endpoint: Endpoint) => ({
+      host: endpoint.addresses[0],
       port: number,
-      pod: targetRef?.kind === 'Pod' ? targetRef.name : undefined,
+      pod: endpoint.targetRef?.kind === 'Pod' ? endpoint.targetRef.name : undefined,
+      endpoint,
     }));
   });
 }
@@ -117,6 +122,7 @@ export async function nodeTarget(
   const host = addressOf(node);
   const agent: number = node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 10_250;
   if (port !== '' && numberOf(port) !== agent) {
+    await refuseSimulated(registry, name);
     if (isOurs(host)) throw StatusError.badRequest(`address not allowed: ${host}`);
     return { scheme, host, port: numberOf(port) };
   }

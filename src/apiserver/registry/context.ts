@@ -16,6 +16,8 @@ export interface Registry {
   readonly services: ServiceAllocator;
   readonly clock: Clock;
   readonly random: Random;
+  /** Nothing that runs in this cluster is real. */
+  readonly simulated: boolean;
   authorize(attributes: Attributes): Deciding;
   rulesFor(user: User, namespace: string): Rules;
 }
