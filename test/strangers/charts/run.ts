@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Choice, chosenOf, isSkipped, record } from '../score.ts';
+import { within } from '../within.ts';
 import { type Chart, copyWhole, fetchCharts, metadataOf } from './charts.ts';
 import { customResourceDefinitionsOf, hookNamesOf, isOfHook, sharedNames, type Turns, turns } from './claims.ts';
 import { places } from './places.ts';
@@ -127,7 +128,14 @@ interface ChartOptions extends Choice {
   readonly workers: number;
 }
 
-export async function runCharts({ seconds, workers, ...choice }: ChartOptions): Promise<boolean> {
+export function runCharts(options: ChartOptions): Promise<boolean> {
+  return within(
+    () => void fetchCharts(),
+    () => tryCharts(options),
+  );
+}
+
+async function tryCharts({ seconds, workers, ...choice }: ChartOptions): Promise<boolean> {
   mkdirSync(places.logs, { recursive: true });
   const charts = fetchCharts();
   const all = charts.filter(({ folder }) => metadataOf(folder).type !== 'library');
@@ -157,7 +165,8 @@ export async function runCharts({ seconds, workers, ...choice }: ChartOptions): 
   const working = Array.from({ length: workers }, async () => {
     for (let chart = wanted.shift(); chart !== undefined; chart = wanted.shift()) {
       const began = performance.now();
-      const why = await tryOut(chart, charts, scratch, run, seconds, shared);
+      // what a chart renders may be nothing that can be read here
+      const why = await tryOut(chart, charts, scratch, run, seconds, shared).catch((error: Error) => error.message);
       results.set(chart.title, why);
       const word = why === '' ? 'passed' : isSkipped(why) ? 'skipped' : 'FAILED';
       const took = ((performance.now() - began) / 1000).toFixed(0).padStart(4);

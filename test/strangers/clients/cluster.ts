@@ -1,13 +1,11 @@
 /** The cluster that a client's tests run against: one node with real containers, in network namespaces without a way out. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startGlass } from '../../testkit/glass.ts';
-import { insideCommand } from '../../testkit/inside.ts';
+import { within } from '../within.ts';
 import { images } from './images.ts';
 import { places } from './places.ts';
-
-const marker = 'GLASS_STRANGERS_INSIDE';
 
 export interface Told {
   code: number;
@@ -22,13 +20,12 @@ export type Run = (
 ) => Promise<Told>;
 
 /** `fetch` is called outside, where the network is; `test` inside, with the cluster. Answers whether all passed. */
-export async function withCluster(fetch: () => void, test: (run: Run) => Promise<boolean>): Promise<boolean> {
+export function withCluster(fetch: () => void, test: (run: Run) => Promise<boolean>): Promise<boolean> {
   mkdirSync(places.logs, { recursive: true });
-  if (process.env[marker] === undefined) {
-    fetch();
-    const [program, ...args] = insideCommand(process.argv.slice(1));
-    return spawnSync(program!, args, { env: { ...process.env, [marker]: '1' }, stdio: 'inherit' }).status === 0;
-  }
+  return within(fetch, () => testInside(test));
+}
+
+async function testInside(test: (run: Run) => Promise<boolean>): Promise<boolean> {
   await using glass = await startGlass({ runtime: 'oci' });
   for (const archive of images()) await glass.run('image', 'import', archive);
   const env = { PATH: process.env.PATH, HOME: places.root, KUBECONFIG: glass.kubeconfig };
