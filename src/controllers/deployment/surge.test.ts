@@ -18,8 +18,8 @@ class Counted {
   #active = 0;
   #ready = 0;
 
-  take({ key, value, attachment }: StoreEvent): void {
-    const pod = value && ((attachment ?? JSON.parse(Buffer.from(value).toString())) as Pod);
+  take({ key, value }: StoreEvent): void {
+    const pod = value && (JSON.parse(Buffer.from(value).toString()) as Pod);
     const before = this.#pods.get(key);
     const isActive = pod !== undefined && pod.metadata.deletionTimestamp === undefined;
     const isReady =
