@@ -36,7 +36,9 @@ export class StoredState {
     const id = name.join('/');
     const before = objects.get(id);
     const after =
-      value && ((attachment as AnyObject | undefined) ?? (JSON.parse(Buffer.from(value).toString()) as AnyObject));
+      value &&
+      ((attachment as { object: AnyObject } | undefined)?.object ??
+        (JSON.parse(Buffer.from(value).toString()) as AnyObject));
     if (after === undefined) objects.delete(id);
     else objects.set(id, after);
     return { resource: place, key: id, before, after };
