@@ -1,6 +1,6 @@
 /** Images of servers that are installed on this machine: the program, the libraries that it is linked with, busybox below it. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { imageArchive } from './archive.ts';
 import { busyboxTree } from './busybox.ts';
@@ -19,7 +19,8 @@ export function installedArchive(directory: string, { name, programs, files = []
   const tree = join(directory, 'program');
   const take = (from: string, to: string) => {
     mkdirSync(dirname(join(tree, to)), { recursive: true });
-    cpSync(from, join(tree, to), { recursive: true, dereference: true });
+    if (statSync(from).isDirectory()) cpSync(from, join(tree, to), { recursive: true, dereference: true });
+    else copyFileSync(from, join(tree, to));
   };
   for (const [from, to] of Object.entries(programs)) {
     take(from, to);
